@@ -1,0 +1,68 @@
+//! What keeps a source from being read at all.
+
+use std::io;
+use std::path::PathBuf;
+
+/// A bad environment: no such path, no access, no network, a wrong argument.
+///
+/// A single object that cannot be read is a defect, not an error.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SourceError {
+    /// A source that is written wrongly.
+    #[error("cannot understand source `{text}`: {reason}")]
+    BadLocation {
+        /// As given.
+        text: String,
+        /// Why not.
+        reason: &'static str,
+    },
+    /// A path that does not exist or may not be looked at.
+    #[error("cannot read `{}`: {source}", path.display())]
+    Path {
+        /// As given.
+        path: PathBuf,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// More objects than one run may list.
+    #[error("more than {max} objects under the sources")]
+    TooManyObjects {
+        /// The limit `objects_max`.
+        max: u64,
+    },
+    /// The program cannot start what it needs.
+    #[error("cannot start the reader: {0}")]
+    Start(io::Error),
+}
+
+impl SourceError {
+    /// Stable name of the kind of error.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            SourceError::BadLocation { .. } => "bad-location",
+            SourceError::Path { source, .. } if source.kind() == io::ErrorKind::NotFound => "not-found",
+            SourceError::Path { .. } => "unreadable",
+            SourceError::TooManyObjects { .. } => "too-many-objects",
+            SourceError::Start(_) => "start",
+        }
+    }
+
+    /// What a person can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            SourceError::BadLocation { .. } => {
+                Some("a source is a path, `-` for standard input, or `s3://bucket/prefix`".into())
+            }
+            SourceError::Path { source, .. } => match source.kind() {
+                io::ErrorKind::NotFound => Some("check the path; S3 sources start with `s3://`".into()),
+                io::ErrorKind::PermissionDenied => Some("the user needs the right to read it".into()),
+                _ => None,
+            },
+            SourceError::TooManyObjects { .. } => {
+                Some("name a narrower prefix, or bound account, region and time".into())
+            }
+            SourceError::Start(_) => None,
+        }
+    }
+}

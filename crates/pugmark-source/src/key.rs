@@ -1,0 +1,222 @@
+//! What a key says about its object, before the object is opened.
+//!
+//! ```text
+//! [prefix/]AWSLogs/[o-id/]account/kind/region/YYYY/MM/DD/file
+//! account_kind_region_YYYYMMDDThhmmZ_unique.json.gz
+//! ```
+//!
+//! Folder and file name are read independently, so that copied subtrees and
+//! flat folders say as much as they can. The folder counts where both speak.
+
+use pugmark_event::{Object, ObjectKind, parse_day, parse_time};
+
+/// What a key says; parts borrow from the key.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ObjectKey<'a> {
+    /// What stands before `AWSLogs/`: the trail's key prefix, without the last slash.
+    pub trail_prefix: Option<&'a str>,
+    /// Organization id, `o-…`.
+    pub org: Option<&'a str>,
+    /// Account, 12 digits.
+    pub account: Option<&'a str>,
+    /// What the object holds.
+    pub kind: ObjectKind,
+    /// Region.
+    pub region: Option<&'a str>,
+    /// Day of delivery, days since 1970-01-01.
+    pub day: Option<i32>,
+    /// Time of delivery in the file name, microseconds since 1970 (UTC).
+    pub delivered: Option<i64>,
+}
+
+/// Reads a key, a path or the name of an archive's member. Never fails: what
+/// it cannot read it leaves out.
+pub fn parse_key(key: &str) -> ObjectKey<'_> {
+    let (folder, file) = key.rsplit_once('/').unwrap_or(("", key));
+    let from_file = parse_file_name(file);
+    let from_folder = parse_folder(folder);
+    let kind = match (from_folder.kind, from_file.kind) {
+        (Some(kind), None | Some(ObjectKind::Log)) | (None, Some(kind)) => kind,
+        // The file name is the narrower statement: a log file copied into
+        // another service's folder is still a log file, handled above only
+        // for kinds that hold events.
+        (Some(_), Some(kind)) => kind,
+        (None, None) => ObjectKind::Log,
+    };
+    let delivered = from_file.delivered;
+    ObjectKey {
+        trail_prefix: from_folder.trail_prefix,
+        org: from_folder.org,
+        account: from_folder.account.or(from_file.account),
+        kind,
+        region: from_folder.region.or(from_file.region),
+        day: from_folder.day.or(delivered.map(|time| time.div_euclid(86_400_000_000) as i32)),
+        delivered,
+    }
+}
+
+impl ObjectKey<'_> {
+    /// The object of this key under the name that people see.
+    pub fn object(&self, name: impl Into<String>) -> Object {
+        Object {
+            name: name.into(),
+            kind: self.kind,
+            org: self.org.map(str::to_owned),
+            account: self.account.map(str::to_owned),
+            region: self.region.map(str::to_owned),
+            day: self.day,
+            delivered: self.delivered,
+        }
+    }
+}
+
+/// The same parts, where `kind` may be unsaid.
+#[derive(Default)]
+struct Parts<'a> {
+    trail_prefix: Option<&'a str>,
+    org: Option<&'a str>,
+    account: Option<&'a str>,
+    kind: Option<ObjectKind>,
+    region: Option<&'a str>,
+    day: Option<i32>,
+    delivered: Option<i64>,
+}
+
+/// `[prefix/]AWSLogs/[o-id/]account/kind/region/YYYY/MM/DD`, or the end of it.
+fn parse_folder(folder: &str) -> Parts<'_> {
+    let mut parts = Parts::default();
+    let mut rest = folder;
+    if let Some(at) = find_root(folder) {
+        parts.trail_prefix = Some(folder[..at].trim_end_matches('/'));
+        rest = &folder[at..];
+    }
+    let mut names = rest.split('/').peekable();
+    // The date closes a folder, so the last region, account and date win over
+    // directories of the same look further up.
+    while let Some(name) = names.next() {
+        if is_org(name) {
+            parts.org = Some(name);
+        } else if is_account(name) {
+            parts.account = Some(name);
+            parts.kind = names.peek().copied().and_then(kind_of).or(parts.kind);
+        } else if is_region(name) {
+            parts.region = Some(name);
+            parts.day = date_of(names.clone()).or(parts.day);
+        } else if let Some(kind) = kind_of(name)
+            && names.peek().is_some_and(|next| is_region(next))
+        {
+            parts.kind = Some(kind);
+        } else if parts.day.is_none() && parts.region.is_none() {
+            parts.day = date_of(std::iter::once(name).chain(names.clone()));
+        }
+    }
+    parts
+}
+
+/// Byte offset of the last folder `AWSLogs`.
+fn find_root(folder: &str) -> Option<usize> {
+    let mut end = folder.len();
+    while let Some(at) = folder[..end].rfind("AWSLogs") {
+        let starts = at == 0 || folder.as_bytes()[at - 1] == b'/';
+        let ends = folder.as_bytes().get(at + 7).is_none_or(|byte| *byte == b'/');
+        if starts && ends {
+            return Some(at);
+        }
+        end = at;
+    }
+    None
+}
+
+/// `account_kind_region_YYYYMMDDThhmm[ss]Z…`; anything may stand before the account.
+fn parse_file_name(file: &str) -> Parts<'_> {
+    let mut parts = Parts::default();
+    let stem = file.split('.').next().unwrap_or(file);
+    let mut before = "";
+    let mut names = stem.split('_');
+    while let Some(name) = names.next() {
+        match kind_of(name) {
+            Some(kind) if !before.is_empty() => {
+                parts.kind = Some(kind);
+                parts.account = before.get(before.len().saturating_sub(12)..).filter(|text| is_account(text));
+                break;
+            }
+            _ => before = name,
+        }
+    }
+    if parts.kind.is_none() {
+        return parts;
+    }
+    for name in names {
+        if parts.region.is_none() && is_region(name) {
+            parts.region = Some(name);
+        }
+        parts.delivered = delivery_time(name).or(parts.delivered);
+    }
+    parts
+}
+
+/// The kind that a folder's name, or the infix of a file's name, stands for.
+///
+/// Only names that are surely another service's are foreign: an unknown
+/// folder is opened rather than an event missed.
+fn kind_of(name: &str) -> Option<ObjectKind> {
+    Some(match name {
+        "CloudTrail" => ObjectKind::Log,
+        "CloudTrail-Insight" => ObjectKind::Insight,
+        "CloudTrail-NetworkActivity" => ObjectKind::NetworkActivity,
+        "CloudTrail-Aggregated" => ObjectKind::Aggregated,
+        "CloudTrail-Digest" => ObjectKind::Digest,
+        "CloudTrail-Lake"
+        | "Config"
+        | "GuardDuty"
+        | "WAFLogs"
+        | "elasticloadbalancing"
+        | "vpcflowlogs"
+        | "vpcdnsquerylogs"
+        | "redshift"
+        | "network-firewall"
+        | "vpc-lattice"
+        | "verifiedaccess"
+        | "VerifiedAccess" => ObjectKind::Foreign,
+        _ => return None,
+    })
+}
+
+fn is_account(name: &str) -> bool {
+    name.len() == 12 && name.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn is_org(name: &str) -> bool {
+    name.strip_prefix("o-").is_some_and(|id| {
+        (10..=32).contains(&id.len())
+            && id.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+    })
+}
+
+/// `eu-west-1`, `us-gov-east-1`, `us-isob-east-1`: words and a number, at least three.
+fn is_region(name: &str) -> bool {
+    let Some((words, number)) = name.rsplit_once('-') else { return false };
+    (1..=2).contains(&number.len())
+        && number.bytes().all(|byte| byte.is_ascii_digit())
+        && words.len() <= 32
+        && words.contains('-')
+        && words.split('-').all(|word| word.len() >= 2 && word.bytes().all(|byte| byte.is_ascii_lowercase()))
+}
+
+/// `YYYY`, `MM`, `DD` at the start of `names`.
+fn date_of<'a>(mut names: impl Iterator<Item = &'a str>) -> Option<i32> {
+    let mut text = [b'-'; 10];
+    for (place, length) in [(0, 4), (5, 2), (8, 2)] {
+        let name = names.next().filter(|name| name.len() == length)?;
+        text[place..place + length].copy_from_slice(name.as_bytes());
+    }
+    parse_day(&text)
+}
+
+/// `20260115T1005Z` or `20260115T100500Z`.
+fn delivery_time(name: &str) -> Option<i64> {
+    let is_time = matches!(name.len(), 14 | 16)
+        && name.as_bytes()[8] == b'T'
+        && name.as_bytes()[name.len() - 1] == b'Z';
+    if is_time { parse_time(name.as_bytes()) } else { None }
+}

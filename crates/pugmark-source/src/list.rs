@@ -1,0 +1,360 @@
+//! Finds objects, and leaves out by key what need not be opened.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::fs::{self, FileType};
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use pugmark_event::{Defect, DefectKind, Limits, Object, ObjectKind, Origin, Tally, TimeRange};
+
+use crate::progress::count;
+use crate::{Location, ObjectKey, Progress, SourceError, parse_key};
+
+/// Which objects to open, judged by key alone. Empty lists and an open range mean all.
+#[derive(Clone, Debug, Default)]
+pub struct Selection {
+    /// Accounts, 12 digits each.
+    pub accounts: Vec<String>,
+    /// Regions.
+    pub regions: Vec<String>,
+    /// Event time; a day folder has one day of slack on both sides.
+    pub range: TimeRange,
+}
+
+impl Selection {
+    /// False only if the key says that no event inside can be wanted.
+    pub fn may_hold(&self, key: &ObjectKey<'_>) -> bool {
+        let wanted = |list: &[String], value: Option<&str>| {
+            list.is_empty() || value.is_none_or(|value| list.iter().any(|one| one == value))
+        };
+        wanted(&self.accounts, key.account)
+            && wanted(&self.regions, key.region)
+            && key.day.is_none_or(|day| self.range.may_hold_day(day))
+    }
+}
+
+/// How S3 is reached.
+#[derive(Clone, Debug, Default)]
+pub struct Access {
+    /// Profile of the AWS configuration files.
+    pub profile: Option<String>,
+    /// Region of the buckets; found by itself if absent.
+    pub region: Option<String>,
+    /// Another service that speaks S3.
+    pub endpoint_url: Option<String>,
+    /// Whether the reader pays for requests.
+    pub requester_pays: bool,
+}
+
+/// What was found under the sources.
+#[derive(Debug, Default)]
+pub struct Listing {
+    /// Objects to open, by time of delivery and name.
+    pub entries: Vec<Entry>,
+    /// Objects listed, pruned, routed and skipped, and what could not be listed.
+    pub tally: Tally,
+    /// Days with log objects, by account and region; also of pruned objects.
+    pub coverage: Vec<Coverage>,
+    /// Kept for the members of archives, whose keys are seen only on opening.
+    pub(crate) selection: Selection,
+}
+
+/// The days on which log objects were delivered for one account and region.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Coverage {
+    /// Account, 12 digits.
+    pub account: String,
+    /// Region.
+    pub region: String,
+    /// Days since 1970-01-01.
+    pub days: BTreeSet<i32>,
+}
+
+/// One object to open.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// What its key says.
+    pub object: Arc<Object>,
+    /// Its size as listed.
+    pub bytes_stored: u64,
+    pub(crate) handle: Handle,
+}
+
+/// How an entry is opened.
+#[derive(Clone, Debug)]
+pub(crate) enum Handle {
+    /// A file whose path is the object's name.
+    Named,
+    /// A file whose path is not UTF-8.
+    Path(Box<Path>),
+    /// Standard input.
+    Stdin,
+}
+
+/// Finds the objects under `locations`; an object named twice is found once.
+pub fn list(
+    locations: &[Location],
+    selection: &Selection,
+    access: &Access,
+    limits: &Limits,
+    progress: &Progress,
+) -> Result<Listing, SourceError> {
+    let _ = access;
+    let mut walk = Walk::new(selection, limits, progress);
+    let mut has_stdin = false;
+    for location in locations {
+        match location {
+            Location::Path(path) => walk.named(path)?,
+            Location::Stdin if has_stdin => {}
+            Location::Stdin => {
+                has_stdin = true;
+                walk.found.add(parse_key(""), "stdin".to_owned(), 0, Handle::Stdin)?;
+            }
+            Location::S3 { .. } => {}
+        }
+    }
+    walk.finish()
+}
+
+/// Collects what is found, whatever the source.
+pub(crate) struct Found<'a> {
+    listing: Listing,
+    coverage: BTreeMap<(String, String), BTreeSet<i32>>,
+    limits: &'a Limits,
+    progress: &'a Progress,
+}
+
+impl Found<'_> {
+    /// Takes an object in, or counts why not.
+    pub(crate) fn add(
+        &mut self,
+        key: ObjectKey<'_>,
+        name: String,
+        bytes_stored: u64,
+        handle: Handle,
+    ) -> Result<(), SourceError> {
+        self.count_one()?;
+        if key.kind == ObjectKind::Log
+            && let (Some(account), Some(region), Some(day)) = (key.account, key.region, key.day)
+        {
+            self.coverage.entry((account.to_owned(), region.to_owned())).or_default().insert(day);
+        }
+        if !key.kind.has_events() {
+            self.listing.tally.routed += 1;
+        } else if self.listing.selection.may_hold(&key) {
+            count(&self.progress.bytes_total, bytes_stored);
+            let object = Arc::new(key.object(name));
+            self.listing.entries.push(Entry { object, bytes_stored, handle });
+        } else {
+            self.listing.tally.pruned += 1;
+        }
+        Ok(())
+    }
+
+    /// Counts an object that is no file to open.
+    fn skip(&mut self, name: String, kind: DefectKind, detail: String) -> Result<(), SourceError> {
+        self.count_one()?;
+        self.listing.tally.skipped += 1;
+        count(&self.progress.skipped, 1);
+        self.defect(name, kind, detail);
+        Ok(())
+    }
+
+    /// Notes what could not be listed.
+    fn defect(&mut self, name: String, kind: DefectKind, detail: String) {
+        let origin = Origin { object: Arc::new(Object::named(name)), offset: 0 };
+        self.listing.tally.defect(Defect::new(kind, origin, detail), self.limits.defects_kept);
+    }
+
+    fn count_one(&mut self) -> Result<(), SourceError> {
+        let max = self.limits.objects_max;
+        if self.listing.tally.listed >= max {
+            return Err(SourceError::TooManyObjects { max });
+        }
+        self.listing.tally.listed += 1;
+        count(&self.progress.objects_listed, 1);
+        Ok(())
+    }
+
+    fn finish(mut self) -> Listing {
+        self.listing.entries.sort_by(|first, second| {
+            let (first, second) = (&first.object, &second.object);
+            (first.delivered, &first.name).cmp(&(second.delivered, &second.name))
+        });
+        self.listing.coverage = std::mem::take(&mut self.coverage)
+            .into_iter()
+            .map(|((account, region), days)| Coverage { account, region, days })
+            .collect();
+        self.listing
+    }
+}
+
+/// A walk over local files.
+///
+/// A directory is entered once, by its canonical path, which ends loops of
+/// symbolic links. So files inside directories are unique; only files reached
+/// by name or by link must be compared, which is done at the end.
+struct Walk<'a> {
+    found: Found<'a>,
+    entered: HashSet<PathBuf>,
+    apart: Vec<(PathBuf, PathBuf, u64)>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(selection: &Selection, limits: &'a Limits, progress: &'a Progress) -> Walk<'a> {
+        let listing = Listing { selection: selection.clone(), ..Listing::default() };
+        let found = Found { listing, coverage: BTreeMap::new(), limits, progress };
+        Walk { found, entered: HashSet::new(), apart: Vec::new() }
+    }
+
+    /// A path that the user named: it must exist.
+    fn named(&mut self, path: &Path) -> Result<(), SourceError> {
+        let fail = |source| SourceError::Path { path: path.to_owned(), source };
+        let metadata = fs::metadata(path).map_err(fail)?;
+        if metadata.is_dir() {
+            fs::read_dir(path).map_err(fail)?;
+            return self.directory(path.to_owned());
+        }
+        if metadata.is_file() || is_descriptor(path) {
+            let canonical = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+            self.apart.push((canonical, path.to_owned(), metadata.len()));
+            return Ok(());
+        }
+        self.found.skip(display(path), DefectKind::Unsupported, what_it_is(metadata.file_type()).to_owned())
+    }
+
+    /// Everything below a directory, without recursion on the stack.
+    fn directory(&mut self, root: PathBuf) -> Result<(), SourceError> {
+        let mut waiting = vec![root];
+        while let Some(directory) = waiting.pop() {
+            if self.found.progress.is_cancelled() {
+                return Ok(());
+            }
+            match fs::canonicalize(&directory).and_then(|canonical| {
+                Ok(if self.entered.insert(canonical) { Some(fs::read_dir(&directory)?) } else { None })
+            }) {
+                Ok(Some(children)) => self.children(&directory, children, &mut waiting)?,
+                Ok(None) => {}
+                Err(error) => {
+                    self.found.defect(display(&directory), DefectKind::Unreadable, error.to_string());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn children(
+        &mut self,
+        directory: &Path,
+        children: fs::ReadDir,
+        waiting: &mut Vec<PathBuf>,
+    ) -> Result<(), SourceError> {
+        for child in children {
+            let child = match child {
+                Ok(child) => child,
+                Err(error) => {
+                    self.found.defect(display(directory), DefectKind::Unreadable, error.to_string());
+                    break;
+                }
+            };
+            if child.file_name().as_encoded_bytes().starts_with(b".") {
+                continue;
+            }
+            let path = child.path();
+            match child.metadata() {
+                Ok(metadata) if metadata.is_file() => self.file(path, metadata.len())?,
+                Ok(metadata) if metadata.is_dir() => waiting.push(path),
+                Ok(metadata) if metadata.is_symlink() => self.link(path, waiting)?,
+                Ok(metadata) => self.found.skip(
+                    display(&path),
+                    DefectKind::Unsupported,
+                    what_it_is(metadata.file_type()).to_owned(),
+                )?,
+                Err(error) => self.found.skip(display(&path), DefectKind::Unreadable, error.to_string())?,
+            }
+        }
+        Ok(())
+    }
+
+    /// A symbolic link inside a directory.
+    fn link(&mut self, path: PathBuf, waiting: &mut Vec<PathBuf>) -> Result<(), SourceError> {
+        let target = fs::metadata(&path).and_then(|metadata| Ok((metadata, fs::canonicalize(&path)?)));
+        match target {
+            Ok((metadata, _)) if metadata.is_dir() => waiting.push(path),
+            Ok((metadata, canonical)) if metadata.is_file() => {
+                self.apart.push((canonical, path, metadata.len()));
+            }
+            Ok((metadata, _)) => self.found.skip(
+                display(&path),
+                DefectKind::Unsupported,
+                what_it_is(metadata.file_type()).to_owned(),
+            )?,
+            Err(error) => self.found.skip(display(&path), DefectKind::Unreadable, error.to_string())?,
+        }
+        Ok(())
+    }
+
+    fn file(&mut self, path: PathBuf, bytes_stored: u64) -> Result<(), SourceError> {
+        let (name, handle) = match path.into_os_string().into_string() {
+            Ok(name) => (name, Handle::Named),
+            Err(path) => {
+                let path = PathBuf::from(path);
+                (display(&path), Handle::Path(path.into_boxed_path()))
+            }
+        };
+        // The key borrows from the name, which moves into the object.
+        let key_text = name.clone();
+        self.found.add(parse_key(&key_text), name, bytes_stored, handle)
+    }
+
+    fn finish(mut self) -> Result<Listing, SourceError> {
+        let mut seen = HashSet::new();
+        for (canonical, path, bytes_stored) in std::mem::take(&mut self.apart) {
+            let hidden = canonical.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+            let walked = !hidden && canonical.parent().is_some_and(|parent| self.entered.contains(parent));
+            if !walked && seen.insert(canonical) {
+                self.file(path, bytes_stored)?;
+            }
+        }
+        Ok(self.found.finish())
+    }
+}
+
+/// The name that people see; bad bytes are shown as U+FFFD.
+fn display(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+/// True for `<(command)` of a shell: a pipe, but one with a writer.
+fn is_descriptor(path: &Path) -> bool {
+    path.starts_with("/dev/fd") || path.starts_with("/proc") || path == Path::new("/dev/stdin")
+}
+
+#[cfg(unix)]
+fn what_it_is(kind: FileType) -> &'static str {
+    use std::os::unix::fs::FileTypeExt as _;
+    if kind.is_fifo() {
+        "a named pipe, not a file"
+    } else if kind.is_socket() {
+        "a socket, not a file"
+    } else {
+        "a device, not a file"
+    }
+}
+
+#[cfg(not(unix))]
+fn what_it_is(_: FileType) -> &'static str {
+    "not a file"
+}
+
+impl Entry {
+    /// Where a local file is; nothing for other entries.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        match &self.handle {
+            Handle::Named => Some(Path::new(&self.object.name)),
+            Handle::Path(path) => Some(path),
+            Handle::Stdin => None,
+        }
+    }
+}
