@@ -1,0 +1,644 @@
+//! One record, in one pass, into columns.
+//!
+//! The reader walks the members of a record and of the few objects below it
+//! that are columns themselves (`userIdentity` and its like); a stack of frames
+//! stands in for recursion. After member *k* of an object it expects the
+//! member that followed *k* the last time and compares 32 bytes; only when that
+//! fails is a name looked up. Everything else is passed over.
+
+use pugmark_event::{BatchBuilder, DefectKind, Kind, Leaf, Limits, parse_time, view};
+
+use crate::keys::{Action, Context, Key, Keys, RECORD, identity};
+use crate::scan::{Lanes, NoEnd, block, container_end, is_scalar, scalar_end, skip_space, string_end};
+use crate::text::{Flaw, cut, unescape};
+
+/// JSON text that records stand in.
+#[derive(Clone, Copy)]
+pub(crate) struct Text<'a> {
+    /// The text and [`PADDING`](crate::scan::PADDING) zeros.
+    pub(crate) bytes: &'a [u8],
+    /// Length of the text.
+    pub(crate) end: usize,
+    /// Number of the batch's buffer that the text lies in.
+    pub(crate) buffer: u32,
+    /// Where in that buffer the text begins.
+    pub(crate) shift: usize,
+}
+
+impl Text<'_> {
+    #[inline(always)]
+    fn view(self, start: usize, length: usize) -> u128 {
+        let view = view(self.bytes, start, length, self.buffer);
+        if length > 12 { view + ((self.shift as u128) << 96) } else { view }
+    }
+}
+
+/// How reading a record ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// A row was added; the record ends before `end`.
+    Row { end: usize },
+    /// An object, but no record.
+    NotRecord { end: usize },
+    /// A document of another kind (a notification, a digest).
+    Foreign { end: usize },
+    /// The text ends inside the record.
+    Cut,
+    /// The record is broken at `at`.
+    Bad { kind: DefectKind, at: usize },
+}
+
+/// A remark on a row: what, and where in the text.
+pub(crate) type Note = (DefectKind, usize);
+
+/// Where records go.
+pub(crate) struct Columns {
+    pub(crate) builder: BatchBuilder,
+    /// Text written anew: buffer 1 of the batch.
+    pub(crate) side: Vec<u8>,
+    pub(crate) notes: Vec<Note>,
+    keys: Keys,
+    /// For each object and member, the two members that followed it last.
+    guesses: Vec<[u8; 2]>,
+    limits: Limits,
+    wants_raw: bool,
+    wants_offset: bool,
+}
+
+/// No member: the start of an object, and a guess not yet made.
+const NONE: u8 = 64;
+const GUESSES: usize = NONE as usize + 1;
+
+/// The deepest known objects: record, userIdentity, sessionContext, sessionIssuer, and room for a list.
+const FRAMES: usize = 8;
+
+/// An object or list being read.
+#[derive(Clone, Copy)]
+struct Frame {
+    context: Context,
+    /// The member read last.
+    last: u8,
+    /// Members seen, one bit each.
+    seen: u64,
+    kind: FrameKind,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum FrameKind {
+    Object,
+    List,
+    Item,
+}
+
+impl Frame {
+    fn new(context: Context, kind: FrameKind) -> Frame {
+        Frame { context, last: NONE, seen: 0, kind }
+    }
+}
+
+/// What a name in front of a value is.
+enum Name {
+    Known {
+        key: usize,
+        value: usize,
+    },
+    Unknown {
+        value: usize,
+    },
+    /// `}` where the first name could stand.
+    Close {
+        at: usize,
+    },
+    Cut,
+    Bad,
+}
+
+/// The end of a value.
+type Value = Result<usize, Stop>;
+
+/// Why a value has no end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stop {
+    Cut,
+    Bad(DefectKind),
+}
+
+impl From<NoEnd> for Stop {
+    fn from(no_end: NoEnd) -> Stop {
+        match no_end {
+            NoEnd::Text => Stop::Cut,
+            NoEnd::Depth => Stop::Bad(DefectKind::TooDeep),
+        }
+    }
+}
+
+impl Columns {
+    pub(crate) fn new(builder: BatchBuilder, limits: Limits) -> Columns {
+        let keys = Keys::new(builder.projection());
+        Columns {
+            guesses: vec![[NONE; 2]; keys.contexts.len() * GUESSES],
+            wants_raw: builder.projection().has(Leaf::Raw),
+            wants_offset: builder.projection().has(Leaf::SourceOffset),
+            side: Vec::new(),
+            notes: Vec::new(),
+            builder,
+            keys,
+            limits,
+        }
+    }
+
+    /// Reads the object that opens at `start`. `offset` is where the text
+    /// begins in the uncompressed object.
+    #[inline(always)]
+    pub(crate) fn record<L: Lanes>(
+        &mut self,
+        lanes: L,
+        text: Text<'_>,
+        start: usize,
+        offset: u64,
+    ) -> Outcome {
+        let notes = self.notes.len();
+        let outcome = match self.members(lanes, text, start) {
+            Ok(Walked { end, .. }) if end - start > self.limits.record_bytes_max => {
+                Outcome::Bad { kind: DefectKind::RecordTooLarge, at: start }
+            }
+            Ok(Walked { end, foreign: true, .. }) => Outcome::Foreign { end },
+            Ok(Walked { end, identity, .. }) if !identity::is_record(identity) => Outcome::NotRecord { end },
+            Ok(Walked { end, .. }) => {
+                if self.wants_raw {
+                    self.builder.set_view(Leaf::Raw, text.view(start, end - start));
+                }
+                if self.wants_offset {
+                    self.builder.set_number(Leaf::SourceOffset, offset as i64);
+                }
+                self.builder.end_row();
+                return Outcome::Row { end };
+            }
+            Err((Stop::Cut, _)) => Outcome::Cut,
+            Err((Stop::Bad(kind), at)) => Outcome::Bad { kind, at },
+        };
+        self.builder.undo_row();
+        self.notes.truncate(notes);
+        outcome
+    }
+
+    /// Walks the members of the record and of the known objects below it.
+    #[inline(always)]
+    fn members<L: Lanes>(&mut self, lanes: L, text: Text<'_>, start: usize) -> Result<Walked, (Stop, usize)> {
+        let mut walk = Walk::new();
+        let mut walked = Walked { end: start, identity: 0, foreign: false };
+        let mut unknown = 0;
+        let mut at = start + 1;
+        loop {
+            match self.name(lanes, text, at, &mut walk.frame) {
+                Name::Known { key, value } => {
+                    let Key { action, identity, .. } =
+                        self.keys.contexts[walk.frame.context as usize].keys[key];
+                    walked.identity |= identity;
+                    let bit = 1 << key;
+                    if walk.frame.seen & bit != 0 {
+                        self.forget(action, value);
+                    }
+                    walk.frame.seen |= bit;
+                    match self.value(lanes, text, value, action, &walk).map_err(|stop| (stop, value))? {
+                        Done::Value(end) => at = end,
+                        Done::Foreign(end) => {
+                            walked.foreign = true;
+                            at = end;
+                        }
+                        Done::Open(context) => {
+                            walk.open(context, FrameKind::Object);
+                            at = value + 1;
+                            continue;
+                        }
+                        Done::OpenList(context) => {
+                            walk.open(context, FrameKind::List);
+                            match self.item(lanes, text, value + 1, &walk).map_err(|stop| (stop, value))? {
+                                Item::Open(open) => {
+                                    walk.open(context, FrameKind::Item);
+                                    at = open + 1;
+                                    continue;
+                                }
+                                Item::Close(close) => at = close,
+                            }
+                        }
+                    }
+                }
+                Name::Unknown { value } => {
+                    unknown += 1;
+                    if unknown > self.limits.members_max {
+                        return Err((Stop::Bad(DefectKind::TooManyMembers), value));
+                    }
+                    at = self.pass(lanes, text, value, &walk).map_err(|stop| (stop, value))?;
+                }
+                Name::Close { at: close } => at = close,
+                Name::Cut => return Err((Stop::Cut, at)),
+                Name::Bad => return Err((Stop::Bad(DefectKind::Malformed), at)),
+            }
+            match self.after_value(lanes, text, at, &mut walk)? {
+                After::Member(next) => at = next,
+                After::End(end) => return Ok(Walked { end, ..walked }),
+            }
+        }
+    }
+
+    /// What follows a value: the next member, or the end of one or more frames.
+    #[inline(always)]
+    fn after_value<L: Lanes>(
+        &mut self,
+        lanes: L,
+        text: Text<'_>,
+        mut at: usize,
+        walk: &mut Walk,
+    ) -> Result<After, (Stop, usize)> {
+        loop {
+            match (text.bytes[at], walk.frame.kind) {
+                (b',', FrameKind::Object | FrameKind::Item) => return Ok(After::Member(at + 1)),
+                (b'}', FrameKind::Object | FrameKind::Item) => {
+                    at += 1;
+                    if walk.level == 0 {
+                        return Ok(After::End(at));
+                    }
+                    if walk.frame.kind == FrameKind::Item {
+                        self.builder.end_item();
+                    }
+                    walk.close();
+                }
+                (b',', FrameKind::List) => {
+                    let next = skip_space(text.bytes, at + 1);
+                    if text.bytes[next] == b']' {
+                        return Err((Stop::Bad(DefectKind::Malformed), next));
+                    }
+                    match self.item(lanes, text, next, walk).map_err(|stop| (stop, at))? {
+                        Item::Open(open) => {
+                            walk.open(walk.frame.context, FrameKind::Item);
+                            return Ok(After::Member(open + 1));
+                        }
+                        Item::Close(close) => at = close,
+                    }
+                }
+                (b']', FrameKind::List) => {
+                    at += 1;
+                    walk.close();
+                }
+                (b' ' | b'\t' | b'\n' | b'\r', _) => at = skip_space(text.bytes, at),
+                _ if at >= text.end => return Err((Stop::Cut, at)),
+                _ => return Err((Stop::Bad(DefectKind::Malformed), at)),
+            }
+        }
+    }
+
+    /// The name at `at`: the one that followed last time, or whatever stands there.
+    #[inline(always)]
+    fn name<L: Lanes>(&mut self, lanes: L, text: Text<'_>, at: usize, frame: &mut Frame) -> Name {
+        let members = &self.keys.contexts[frame.context as usize];
+        let guess = self.guesses[frame.context as usize * GUESSES + frame.last as usize];
+        let here = block(text.bytes, at);
+        for guess in guess {
+            if let Some(key) = members.keys.get(guess as usize)
+                && lanes.matches(here, &key.pattern, key.mask)
+            {
+                frame.last = guess;
+                let value = skip_space(text.bytes, at + key.length as usize);
+                return Name::Known { key: guess as usize, value };
+            }
+        }
+        self.look_up(text, at, frame)
+    }
+
+    #[cold]
+    fn look_up(&mut self, text: Text<'_>, at: usize, frame: &mut Frame) -> Name {
+        let bytes = text.bytes;
+        let open = skip_space(bytes, at);
+        if open >= text.end {
+            return Name::Cut;
+        }
+        if bytes[open] == b'}' && frame.last == NONE && frame.seen == 0 {
+            return Name::Close { at: open };
+        }
+        if bytes[open] != b'"' {
+            return Name::Bad;
+        }
+        let Some(name) = string_end(crate::scan::Portable, bytes, open + 1, text.end) else {
+            return Name::Cut;
+        };
+        let colon = skip_space(bytes, name.close + 1);
+        let value = if bytes[colon] == b':' { skip_space(bytes, colon + 1) } else { colon };
+        if value >= text.end {
+            return Name::Cut;
+        }
+        if bytes[colon] != b':' {
+            return Name::Bad;
+        }
+        let members = &self.keys.contexts[frame.context as usize];
+        let content = &bytes[open + 1..name.close];
+        let found = if name.escaped {
+            let mut plain = Vec::new();
+            match unescape(content, &mut plain) {
+                Err(Flaw::BadEscape) => return Name::Bad,
+                Ok(()) | Err(Flaw::LoneSurrogate) => members.find(&plain),
+            }
+        } else {
+            members.find(content)
+        };
+        match found {
+            Some(key) => {
+                let guess = &mut self.guesses[frame.context as usize * GUESSES + frame.last as usize];
+                if guess[0] != key as u8 {
+                    *guess = [key as u8, guess[0]];
+                }
+                frame.last = key as u8;
+                Name::Known { key, value }
+            }
+            None => {
+                // An unknown member still means that this is not the start of the object.
+                frame.seen |= 1 << 63;
+                Name::Unknown { value }
+            }
+        }
+    }
+
+    /// Reads or passes over the value at `at`.
+    #[inline(always)]
+    fn value<L: Lanes>(
+        &mut self,
+        lanes: L,
+        text: Text<'_>,
+        at: usize,
+        action: Action,
+        walk: &Walk,
+    ) -> Result<Done, Stop> {
+        match action {
+            Action::Leaf(leaf, Kind::Text) => self.text(lanes, text, at, leaf, walk).map(Done::Value),
+            Action::Leaf(leaf, Kind::Json) => {
+                let end = self.pass(lanes, text, at, walk)?;
+                if text.bytes[at] != b'n' {
+                    self.builder.set_view(leaf, text.view(at, end - at));
+                }
+                Ok(Done::Value(end))
+            }
+            Action::Skip => self.pass(lanes, text, at, walk).map(Done::Value),
+            Action::Leaf(leaf, kind) => self.number(lanes, text, at, (leaf, kind), walk).map(Done::Value),
+            Action::Object(context) if text.bytes[at] == b'{' => Ok(Done::Open(context)),
+            Action::List(context) if text.bytes[at] == b'[' => Ok(Done::OpenList(context)),
+            Action::Weak(leaf, kind) => self.weak(lanes, text, at, (leaf, kind), walk).map(Done::Value),
+            Action::Foreign => self.pass(lanes, text, at, walk).map(Done::Foreign),
+            Action::Object(_) | Action::List(_) => self.unfit(lanes, text, at, walk).map(Done::Value),
+        }
+    }
+
+    /// A text leaf: the content of a string, or the text of any other value as delivered.
+    #[inline(always)]
+    fn text<L: Lanes>(&mut self, lanes: L, text: Text<'_>, at: usize, leaf: Leaf, walk: &Walk) -> Value {
+        if text.bytes[at] == b'"' {
+            let string = string_end(lanes, text.bytes, at + 1, text.end).ok_or(Stop::Cut)?;
+            let length = string.close - at - 1;
+            let view = if string.escaped || length > self.limits.text_bytes_max {
+                self.written_anew(&text.bytes[at + 1..string.close], at)?
+            } else {
+                text.view(at + 1, length)
+            };
+            self.set_text(leaf, view, walk);
+            return Ok(string.close + 1);
+        }
+        let end = self.pass(lanes, text, at, walk)?;
+        if text.bytes[at] != b'n' {
+            let length = cut(&text.bytes[at..end], self.limits.text_bytes_max);
+            if length < end - at {
+                self.notes.push((DefectKind::ValueTruncated, at));
+            }
+            self.set_text(leaf, text.view(at, length), walk);
+        }
+        Ok(end)
+    }
+
+    #[inline(always)]
+    fn set_text(&mut self, leaf: Leaf, view: u128, walk: &Walk) {
+        if walk.frame.kind == FrameKind::Item {
+            self.builder.set_item_view(leaf, view);
+        } else {
+            self.builder.set_view(leaf, view);
+        }
+    }
+
+    /// A string that cannot be viewed where it stands: with escapes, or too long.
+    #[cold]
+    fn written_anew(&mut self, content: &[u8], at: usize) -> Result<u128, Stop> {
+        let start = self.side.len();
+        match unescape(content, &mut self.side) {
+            Ok(()) => {}
+            Err(Flaw::LoneSurrogate) => self.notes.push((DefectKind::LoneSurrogate, at)),
+            Err(Flaw::BadEscape) => return Err(Stop::Bad(DefectKind::Malformed)),
+        }
+        let length = cut(&self.side[start..], self.limits.text_bytes_max);
+        if start + length < self.side.len() {
+            self.notes.push((DefectKind::ValueTruncated, at));
+            self.side.truncate(start + length);
+        }
+        Ok(view(&self.side, start, length, 1))
+    }
+
+    /// A time or flag leaf.
+    #[inline(always)]
+    fn number<L: Lanes>(
+        &mut self,
+        lanes: L,
+        text: Text<'_>,
+        at: usize,
+        (leaf, kind): (Leaf, Kind),
+        walk: &Walk,
+    ) -> Value {
+        let bytes = text.bytes;
+        if bytes[at] == b'"' {
+            let string = string_end(lanes, bytes, at + 1, text.end).ok_or(Stop::Cut)?;
+            let content = &bytes[at + 1..string.close];
+            let value =
+                if string.escaped { read_escaped(content, kind)? } else { read_number(content, kind) };
+            self.set_number(leaf, kind, value, at);
+            return Ok(string.close + 1);
+        }
+        let end = self.pass(lanes, text, at, walk)?;
+        match (&bytes[at..end], kind) {
+            (b"null", _) => {}
+            (b"true" | b"false", Kind::Flag) => self.builder.set_number(leaf, i64::from(bytes[at] == b't')),
+            _ => self.set_number(leaf, kind, None, at),
+        }
+        Ok(end)
+    }
+
+    #[inline(always)]
+    fn set_number(&mut self, leaf: Leaf, kind: Kind, value: Option<i64>, at: usize) {
+        match value {
+            Some(value) => self.builder.set_number(leaf, value),
+            None if kind == Kind::Time => self.notes.push((DefectKind::BadTime, at)),
+            None => self.notes.push((DefectKind::BadValue, at)),
+        }
+    }
+
+    /// A member that stands in for another where that one is absent.
+    #[cold]
+    fn weak<L: Lanes>(
+        &mut self,
+        lanes: L,
+        text: Text<'_>,
+        at: usize,
+        (leaf, kind): (Leaf, Kind),
+        walk: &Walk,
+    ) -> Value {
+        if self.builder.is_set(leaf) {
+            self.pass(lanes, text, at, walk)
+        } else if kind == Kind::Text {
+            self.text(lanes, text, at, leaf, walk)
+        } else {
+            self.number(lanes, text, at, (leaf, kind), walk)
+        }
+    }
+
+    /// Passes over a value of any kind.
+    #[inline(always)]
+    fn pass<L: Lanes>(&mut self, lanes: L, text: Text<'_>, at: usize, walk: &Walk) -> Value {
+        let bytes = text.bytes;
+        match bytes[at] {
+            b'"' => {
+                string_end(lanes, bytes, at + 1, text.end).map(|string| string.close + 1).ok_or(Stop::Cut)
+            }
+            b'{' | b'[' => {
+                let depth_left = self.limits.depth_max.saturating_sub(walk.level as u32 + 1);
+                Ok(container_end(lanes, bytes, at, text.end, depth_left)?)
+            }
+            _ => {
+                let end = scalar_end(bytes, at);
+                if end >= text.end {
+                    Err(Stop::Cut)
+                } else if is_scalar(&bytes[at..end]) {
+                    Ok(end)
+                } else {
+                    Err(Stop::Bad(DefectKind::Malformed))
+                }
+            }
+        }
+    }
+
+    /// Passes over a value that is not of the kind its member should have.
+    #[cold]
+    fn unfit<L: Lanes>(&mut self, lanes: L, text: Text<'_>, at: usize, walk: &Walk) -> Value {
+        let end = self.pass(lanes, text, at, walk)?;
+        if &text.bytes[at..end] != b"null" {
+            self.notes.push((DefectKind::BadValue, at));
+        }
+        Ok(end)
+    }
+
+    /// The next object of a list, or its end; what is no object is noted and passed over.
+    #[inline(always)]
+    fn item<L: Lanes>(&mut self, lanes: L, text: Text<'_>, mut at: usize, walk: &Walk) -> Result<Item, Stop> {
+        let mut first = true;
+        loop {
+            at = skip_space(text.bytes, at);
+            match text.bytes[at] {
+                b'{' => return Ok(Item::Open(at)),
+                b']' if first => return Ok(Item::Close(at)),
+                _ if at >= text.end => return Err(Stop::Cut),
+                _ => {}
+            }
+            let end = skip_space(text.bytes, self.unfit(lanes, text, at, walk)?);
+            match text.bytes[end] {
+                b',' => at = end + 1,
+                b']' => return Ok(Item::Close(end)),
+                _ if end >= text.end => return Err(Stop::Cut),
+                _ => return Err(Stop::Bad(DefectKind::Malformed)),
+            }
+            first = false;
+        }
+    }
+
+    /// Takes back what an earlier member of the same name filled: the last one counts.
+    #[cold]
+    fn forget(&mut self, action: Action, at: usize) {
+        self.notes.push((DefectKind::DuplicateKey, at));
+        match action {
+            Action::Leaf(leaf, _) if leaf.is_in_list() => self.builder.clear_item(leaf),
+            Action::Leaf(leaf, _) => self.builder.clear(leaf),
+            Action::List(_) => self.builder.clear_items(),
+            Action::Object(context) => {
+                for leaf in &self.keys.contexts[context as usize].leaves {
+                    self.builder.clear(*leaf);
+                }
+            }
+            Action::Skip | Action::Weak(..) | Action::Foreign => {}
+        }
+    }
+}
+
+/// What walking a record found.
+struct Walked {
+    end: usize,
+    identity: u8,
+    foreign: bool,
+}
+
+/// The objects and lists that are open.
+struct Walk {
+    stack: [Frame; FRAMES],
+    level: usize,
+    frame: Frame,
+}
+
+impl Walk {
+    #[inline(always)]
+    fn new() -> Walk {
+        let frame = Frame::new(RECORD, FrameKind::Object);
+        Walk { stack: [frame; FRAMES], level: 0, frame }
+    }
+
+    #[inline(always)]
+    fn open(&mut self, context: Context, kind: FrameKind) {
+        self.stack[self.level] = self.frame;
+        self.level += 1;
+        self.frame = Frame::new(context, kind);
+    }
+
+    #[inline(always)]
+    fn close(&mut self) {
+        self.level -= 1;
+        self.frame = self.stack[self.level];
+    }
+}
+
+/// What a member's value turned out to be.
+enum Done {
+    Value(usize),
+    Foreign(usize),
+    Open(Context),
+    OpenList(Context),
+}
+
+/// The next object of a list, or the list's closing bracket.
+enum Item {
+    Open(usize),
+    Close(usize),
+}
+
+/// What follows a value.
+enum After {
+    Member(usize),
+    End(usize),
+}
+
+fn read_number(content: &[u8], kind: Kind) -> Option<i64> {
+    match kind {
+        Kind::Time => parse_time(content),
+        _ if content.eq_ignore_ascii_case(b"true") => Some(1),
+        _ if content.eq_ignore_ascii_case(b"false") => Some(0),
+        _ => None,
+    }
+}
+
+#[cold]
+fn read_escaped(content: &[u8], kind: Kind) -> Result<Option<i64>, Stop> {
+    let mut plain = Vec::new();
+    match unescape(content, &mut plain) {
+        Err(Flaw::BadEscape) => Err(Stop::Bad(DefectKind::Malformed)),
+        Ok(()) | Err(Flaw::LoneSurrogate) => Ok(read_number(&plain, kind)),
+    }
+}

@@ -1,0 +1,158 @@
+//! Which events have been seen.
+//!
+//! CloudTrail delivers at least once: the same event may come in a second
+//! file, in another Region's folder, or through a second trail. Two records are
+//! copies if they have one event id in one recipient account and the same
+//! bytes; with other bytes they are a conflict, and both are kept and noted
+//! (spec/record.md §1).
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
+use std::sync::{Mutex, PoisonError};
+
+use arrow::array::{Array, BooleanArray, StringViewArray};
+use pugmark_event::{EventBatch, Leaf};
+use xxhash_rust::xxh3::{Xxh3, xxh3_64_with_seed};
+
+/// Shards, so that workers seldom wait for each other.
+const SHARDS: usize = 64;
+
+/// The events seen so far, shared by all workers of a run.
+///
+/// 24 bytes and a little room per event: the id and account as a 128-bit hash,
+/// the content as a 64-bit hash, both keyed at random for each run.
+pub struct Ledger {
+    shards: Vec<Mutex<HashMap<u128, u64, BuildHasherDefault<Folded>>>>,
+    seed: u64,
+}
+
+/// What the ledger says of the rows of a batch.
+#[derive(Debug)]
+pub struct Seen {
+    /// True for rows seen for the first time.
+    pub first: BooleanArray,
+    /// Copies of rows seen before.
+    pub duplicates: u64,
+    /// Rows whose id was seen with other content; they are first of their content.
+    pub conflicts: Vec<usize>,
+}
+
+impl Default for Ledger {
+    fn default() -> Ledger {
+        let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
+        Ledger { shards, seed: RandomState::new().hash_one(0_u8) }
+    }
+}
+
+impl Ledger {
+    /// The leaves that the ledger reads.
+    pub const LEAVES: [Leaf; 3] = [Leaf::EventId, Leaf::RecipientAccountId, Leaf::Raw];
+
+    /// Enters the rows of `batch`. A row without an event id is always first.
+    pub fn enter(&self, batch: &EventBatch) -> Seen {
+        let columns = Ledger::LEAVES.map(|leaf| batch.text(leaf));
+        let [Some(ids), Some(accounts), Some(raws)] = columns else {
+            let first = BooleanArray::from(vec![true; batch.rows()]);
+            return Seen { first, duplicates: 0, conflicts: Vec::new() };
+        };
+        let mut conflicts = Vec::new();
+        let mut first = Vec::with_capacity(batch.rows());
+        for row in 0..batch.rows() {
+            first.push(match self.key(&ids, &accounts, row) {
+                None => true,
+                Some(key) => {
+                    let content = xxh3_64_with_seed(raws.value(row).as_bytes(), self.seed);
+                    match self.enter_key(key, content) {
+                        Entered::First => true,
+                        Entered::Copy => false,
+                        Entered::Conflict => {
+                            conflicts.push(row);
+                            true
+                        }
+                    }
+                }
+            });
+        }
+        let duplicates = first.iter().filter(|first| !**first).count() as u64;
+        Seen { first: BooleanArray::from(first), duplicates, conflicts }
+    }
+
+    fn key(&self, ids: &StringViewArray, accounts: &StringViewArray, row: usize) -> Option<u128> {
+        if ids.is_null(row) {
+            return None;
+        }
+        let mut hash = Xxh3::with_seed(self.seed);
+        hash.update(ids.value(row).as_bytes());
+        if accounts.is_valid(row) {
+            hash.update(b"/");
+            hash.update(accounts.value(row).as_bytes());
+        }
+        Some(hash.digest128())
+    }
+
+    fn enter_key(&self, key: u128, content: u64) -> Entered {
+        match self.shard(key).insert_new(key, content) {
+            None => Entered::First,
+            Some(known) if known == content => Entered::Copy,
+            // Further contents of one id are entered under keys of their own.
+            Some(_) => {
+                let of_content = key ^ u128::from(content).rotate_left(64);
+                match self.shard(of_content).insert_new(of_content, content) {
+                    None => Entered::Conflict,
+                    Some(_) => Entered::Copy,
+                }
+            }
+        }
+    }
+
+    fn shard(&self, key: u128) -> &Mutex<HashMap<u128, u64, BuildHasherDefault<Folded>>> {
+        &self.shards[(key >> 121) as usize % SHARDS]
+    }
+}
+
+enum Entered {
+    First,
+    Copy,
+    Conflict,
+}
+
+/// Inserts unless the key is there; answers what is there.
+trait InsertNew {
+    fn insert_new(&self, key: u128, content: u64) -> Option<u64>;
+}
+
+impl InsertNew for Mutex<HashMap<u128, u64, BuildHasherDefault<Folded>>> {
+    fn insert_new(&self, key: u128, content: u64) -> Option<u64> {
+        // A worker that panicked holding the lock left the map whole: an insert does not panic half-way.
+        let mut shard = self.lock().unwrap_or_else(PoisonError::into_inner);
+        match shard.entry(key) {
+            std::collections::hash_map::Entry::Occupied(known) => Some(*known.get()),
+            std::collections::hash_map::Entry::Vacant(vacant) => {
+                vacant.insert(content);
+                None
+            }
+        }
+    }
+}
+
+/// The keys are hashes already.
+#[derive(Default)]
+struct Folded(u64);
+
+impl Hasher for Folded {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            self.0 ^= u64::from_le_bytes(word);
+        }
+    }
+
+    fn write_u128(&mut self, key: u128) {
+        self.0 = key as u64;
+    }
+}
