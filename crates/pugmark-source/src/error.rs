@@ -31,6 +31,34 @@ pub enum SourceError {
         /// The limit `objects_max`.
         max: u64,
     },
+    /// A bucket that does not exist, or not for this caller.
+    #[error("cannot find bucket `{bucket}`")]
+    NoBucket {
+        /// Its name.
+        bucket: String,
+    },
+    /// A bucket or prefix that may not be listed.
+    #[error("cannot list `{place}`: {reason}")]
+    Denied {
+        /// `s3://bucket/prefix`.
+        place: String,
+        /// What the service says.
+        reason: String,
+    },
+    /// No credentials, or none that work.
+    #[error("no AWS credentials: {reason}")]
+    Credentials {
+        /// What the credential chain says.
+        reason: String,
+    },
+    /// A service that does not answer, or only with errors.
+    #[error("cannot reach `{place}`: {reason}")]
+    Unreachable {
+        /// `s3://bucket/prefix`.
+        place: String,
+        /// What the network or the service says.
+        reason: String,
+    },
     /// The program cannot start what it needs.
     #[error("cannot start the reader: {0}")]
     Start(io::Error),
@@ -44,6 +72,10 @@ impl SourceError {
             SourceError::Path { source, .. } if source.kind() == io::ErrorKind::NotFound => "not-found",
             SourceError::Path { .. } => "unreadable",
             SourceError::TooManyObjects { .. } => "too-many-objects",
+            SourceError::NoBucket { .. } => "not-found",
+            SourceError::Denied { .. } => "access-denied",
+            SourceError::Credentials { .. } => "no-credentials",
+            SourceError::Unreachable { .. } => "unreachable",
             SourceError::Start(_) => "start",
         }
     }
@@ -62,6 +94,19 @@ impl SourceError {
             SourceError::TooManyObjects { .. } => {
                 Some("name a narrower prefix, or bound account, region and time".into())
             }
+            SourceError::NoBucket { .. } => {
+                Some("check the name, and that `--endpoint-url` is the right one if given".into())
+            }
+            SourceError::Denied { place, .. } => {
+                let bucket = place.strip_prefix("s3://").and_then(|rest| rest.split('/').next());
+                let bucket = bucket.unwrap_or(place);
+                Some(format!("the role needs s3:ListBucket on `{bucket}` and s3:GetObject on `{bucket}/*`"))
+            }
+            SourceError::Credentials { .. } => Some(
+                "sign in (`aws sso login`), name a profile, or set `AWS_ACCESS_KEY_ID` and its companions"
+                    .into(),
+            ),
+            SourceError::Unreachable { .. } => Some("check the network, the Region and the endpoint".into()),
             SourceError::Start(_) => None,
         }
     }

@@ -1,26 +1,33 @@
 //! Opens listed objects and hands their bytes to visitors.
 //!
-//! This is the one place of concurrency: workers take entries in order from a
-//! shared counter, each with a visitor, a read buffer and a decompressor of
-//! its own. Nothing is shared between them but counters.
+//! This is the one place of concurrency. Workers take local entries in order
+//! from a shared counter, then what the [`Fetch`](crate::s3::Fetch) brings
+//! from S3; each has a visitor, a read buffer and a decompressor of its own.
+//! Nothing is shared between them but counters.
+
+mod archive;
+mod bytes;
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::ops::ControlFlow;
 use std::panic::resume_unwind;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use pugmark_event::{Defect, DefectKind, Fill, Filled, Limits, Object, Origin, Tally};
+use pugmark_event::{Defect, DefectKind, Fill, Limits, Object, Origin, Tally};
 
-use crate::inflate::{self, Fault, Layer, Magic, Notes, Opened, Whole};
+use crate::inflate::{self, Fault, Notes, Opened, Whole};
 use crate::list::Handle;
 use crate::progress::count;
+use crate::s3::{Body, Fetch, Fetched, Stores};
 use crate::{Access, Entry, Listing, Progress, Selection, SourceError};
+use bytes::{Bytes, Seen, Source, too_large};
 
-/// Stored bytes up to which a file is read whole.
-const WHOLE_MAX: u64 = 4 << 20;
+/// Stored bytes up to which an object is read whole.
+pub(crate) const WHOLE_MAX: u64 = 4 << 20;
 
 /// Entries that a worker takes at a time.
 const TAKEN: usize = 8;
@@ -31,7 +38,11 @@ pub trait Visitor: Send {
     ///
     /// `fill` yields the uncompressed bytes; the visitor reads to the end or
     /// gives up. After an error from `fill` it keeps what came before; the
-    /// reason reaches [`Visitor::defect`], so it need not report one.
+    /// reason reaches [`Visitor::defect`], so it need not report one. In a
+    /// rare case (a small gzip file that turns out to hold an archive) an
+    /// object yields an error and no byte; it is then not counted, and its
+    /// members follow.
+    ///
     /// `Break` ends the run: what is not yet opened counts as pruned.
     fn object(&mut self, object: &Arc<Object>, fill: &mut dyn Fill) -> ControlFlow<()>;
 
@@ -53,18 +64,79 @@ pub fn visit<V: Visitor>(
     progress: &Progress,
     make: impl Fn(usize) -> V + Sync,
 ) -> Result<(Vec<V>, Tally), SourceError> {
-    let _ = access;
-    let Listing { entries, mut tally, selection, .. } = listing;
-    let shared = Shared {
-        entries: &entries,
-        next: AtomicUsize::new(0),
-        stopped: AtomicBool::new(false),
-        selection: &selection,
-        limits,
-        progress,
-    };
-    let threads = threads.clamp(1, entries.len().max(1));
-    let (shared, make) = (&shared, &make);
+    let run = Run { limits, threads, progress };
+    if listing.regions.is_empty() {
+        return run.visit(listing, None, make);
+    }
+    let stores = Stores::open(access, &listing.regions)?;
+    run.visit(listing, Some(stores), make)
+}
+
+/// What bounds one run.
+pub(crate) struct Run<'a> {
+    pub(crate) limits: &'a Limits,
+    pub(crate) threads: usize,
+    pub(crate) progress: &'a Progress,
+}
+
+impl Run<'_> {
+    /// Visits every entry, those in S3 through `stores`.
+    pub(crate) fn visit<V: Visitor>(
+        &self,
+        listing: Listing,
+        stores: Option<Stores>,
+        make: impl Fn(usize) -> V + Sync,
+    ) -> Result<(Vec<V>, Tally), SourceError> {
+        let Listing { entries, mut tally, selection, .. } = listing;
+        let (remote, local): (Vec<Entry>, Vec<Entry>) =
+            entries.into_iter().partition(|entry| matches!(entry.handle, Handle::S3(_)));
+        let threads = self.threads.clamp(1, (local.len() + remote.len()).max(1));
+        let awaited = remote.len() as u64;
+        let fetch = stores.map(|stores| Fetch::start(stores, remote, self.limits));
+        let shared = Shared {
+            local: &local,
+            next: AtomicUsize::new(0),
+            fetch: fetch.as_ref(),
+            stopped: AtomicBool::new(false),
+            selection: &selection,
+            limits: self.limits,
+            progress: self.progress,
+        };
+        let mut visitors = Vec::with_capacity(threads);
+        let mut arrived = 0;
+        for (visitor, of_worker, taken) in workers(&shared, threads, &make)? {
+            visitors.push(visitor);
+            tally.add(of_worker);
+            arrived += taken;
+        }
+        // What was never fetched was not wanted any more, or could not be had.
+        let missing = awaited - arrived;
+        if shared.stopped.load(Ordering::Relaxed) {
+            tally.pruned += missing;
+        } else {
+            tally.skipped += missing;
+            count(&self.progress.skipped, missing);
+        }
+        if let Some(outage) = fetch.as_ref().and_then(Fetch::outage) {
+            if tally.decoded == 0 {
+                return Err(outage);
+            }
+            if let Some(visitor) = visitors.first_mut() {
+                let origin = Origin { object: Arc::new(Object::named("s3://")), offset: 0 };
+                let detail = format!("{outage}; {missing} objects were not fetched");
+                visitor.defect(Defect::new(DefectKind::Unreadable, origin, detail));
+            }
+        }
+        Ok((visitors, tally))
+    }
+}
+
+/// Runs all workers to their end.
+fn workers<V: Visitor>(
+    shared: &Shared<'_>,
+    threads: usize,
+    make: &(impl Fn(usize) -> V + Sync),
+) -> Result<Vec<(V, Tally, u64)>, SourceError> {
     let finished = thread::scope(|scope| {
         let start = |index| {
             let run = move || Worker::new(shared, make(index)).run();
@@ -74,26 +146,38 @@ pub fn visit<V: Visitor>(
         Ok(workers
             .into_iter()
             .map(|worker| worker.join().unwrap_or_else(|panic| resume_unwind(panic)))
-            .collect::<Vec<_>>())
+            .collect())
     });
-    let mut visitors = Vec::with_capacity(threads);
-    for (visitor, of_worker) in finished.map_err(SourceError::Start)? {
-        visitors.push(visitor);
-        tally.add(of_worker);
-    }
-    Ok((visitors, tally))
+    finished.map_err(SourceError::Start)
 }
 
 /// What all workers see.
 struct Shared<'a> {
-    entries: &'a [Entry],
+    local: &'a [Entry],
     next: AtomicUsize,
+    fetch: Option<&'a Fetch>,
     stopped: AtomicBool,
-    #[expect(dead_code, reason = "used by archives")]
     selection: &'a Selection,
     limits: &'a Limits,
     progress: &'a Progress,
 }
+
+impl Shared<'_> {
+    fn is_over(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed) || self.progress.is_cancelled()
+    }
+}
+
+/// Where the bytes of an object being opened stand.
+#[derive(Clone, Copy)]
+struct Place<'p> {
+    /// The file that they are, if they are one.
+    path: Option<&'p Path>,
+    /// In how many archives they are.
+    depth: u32,
+}
+
+const OUTSIDE: Place<'static> = Place { path: None, depth: 0 };
 
 /// One worker.
 struct Worker<'a, V> {
@@ -102,35 +186,46 @@ struct Worker<'a, V> {
     stored: Vec<u8>,
     whole: Whole,
     tally: Tally,
+    /// Objects taken from the fetch.
+    arrived: u64,
 }
 
 impl<'a, V: Visitor> Worker<'a, V> {
     fn new(shared: &'a Shared<'a>, visitor: V) -> Worker<'a, V> {
-        Worker { shared, visitor, stored: Vec::new(), whole: Whole::new(), tally: Tally::default() }
+        let (whole, tally) = (Whole::new(), Tally::default());
+        Worker { shared, visitor, stored: Vec::new(), whole, tally, arrived: 0 }
     }
 
-    fn run(mut self) -> (V, Tally) {
+    fn run(mut self) -> (V, Tally, u64) {
         loop {
             let from = self.shared.next.fetch_add(TAKEN, Ordering::Relaxed);
-            let Some(rest) = self.shared.entries.get(from..) else { break };
-            if rest.is_empty() {
-                break;
-            }
+            let Some(rest) = self.shared.local.get(from..).filter(|rest| !rest.is_empty()) else { break };
             for entry in rest.iter().take(TAKEN) {
-                self.entry(entry);
+                self.entry(entry, |worker| worker.open(entry));
             }
         }
-        (self.visitor, self.tally)
+        if let Some(fetch) = self.shared.fetch {
+            while let Some(fetched) = fetch.next(|| self.shared.is_over()) {
+                self.arrived += 1;
+                let Fetched { entry, body, .. } = fetched;
+                self.entry(&entry, |worker| worker.fetched(&entry, body));
+            }
+            if self.shared.is_over() {
+                fetch.stop();
+            }
+        }
+        (self.visitor, self.tally, self.arrived)
     }
 
-    fn entry(&mut self, entry: &Entry) {
+    /// Deals with one entry, and counts it.
+    fn entry(&mut self, entry: &Entry, read: impl FnOnce(&mut Self) -> Result<(), Fault>) {
         let progress = self.shared.progress;
         if self.shared.stopped.load(Ordering::Relaxed) {
             self.tally.pruned += 1;
         } else if progress.is_cancelled() {
             self.tally.skipped += 1;
         } else {
-            if let Err(fault) = self.open(entry) {
+            if let Err(fault) = read(self) {
                 self.skip(&entry.object, fault);
             }
             self.tally.bytes_stored += entry.bytes_stored;
@@ -141,92 +236,115 @@ impl<'a, V: Visitor> Worker<'a, V> {
 
     fn open(&mut self, entry: &Entry) -> Result<(), Fault> {
         let object = &entry.object;
-        if entry.bytes_stored > self.shared.limits.object_bytes_max {
-            return Err(too_large("stored", self.shared.limits.object_bytes_max));
+        let Some(path) = entry.path() else {
+            let mut read = 0;
+            let input = Counted { reader: io::stdin().lock(), read: &mut read };
+            let outcome = self.stream(object, Box::new(input), OUTSIDE);
+            self.tally.bytes_stored += read;
+            count(&self.shared.progress.bytes_stored, read);
+            return outcome;
+        };
+        let max = self.shared.limits.object_bytes_max;
+        if entry.bytes_stored > max {
+            return Err(too_large("stored", max));
         }
-        match (&entry.handle, entry.path()) {
-            (Handle::Stdin, _) => self.stream(object, Box::new(io::stdin().lock())),
-            (_, Some(path)) => {
-                let mut file = File::open(path)?;
-                if entry.bytes_stored > WHOLE_MAX {
-                    return self.stream(object, Box::new(file));
-                }
-                let mut stored = std::mem::take(&mut self.stored);
-                let outcome = match read_whole(&mut file, &mut stored, entry.bytes_stored as usize) {
-                    Ok(length) if length as u64 > WHOLE_MAX => {
-                        self.stream(object, Box::new(stored[..length].chain(file)))
-                    }
-                    Ok(length) => self.whole(object, &stored[..length]),
-                    Err(error) => Err(error.into()),
-                };
-                self.stored = stored;
-                outcome
+        let place = Place { path: Some(path), depth: 0 };
+        let mut file = File::open(path)?;
+        if entry.bytes_stored > WHOLE_MAX {
+            return self.stream(object, Box::new(file), place);
+        }
+        let mut stored = std::mem::take(&mut self.stored);
+        let outcome = match read_whole(&mut file, &mut stored, entry.bytes_stored as usize) {
+            Ok(length) if length as u64 > WHOLE_MAX => {
+                self.stream(object, Box::new(stored[..length].chain(file)), place)
             }
-            (_, None) => Err(Fault::new(DefectKind::Unreadable, "no path")),
+            Ok(length) => self.whole(object, &stored[..length], place),
+            Err(error) => Err(error.into()),
+        };
+        self.stored = stored;
+        outcome
+    }
+
+    fn fetched(&mut self, entry: &Entry, body: Body) -> Result<(), Fault> {
+        match body {
+            Body::Failed(fault) => Err(fault),
+            Body::Whole(stored) => self.whole(&entry.object, &stored, OUTSIDE),
+            Body::Streamed(reader) => self.stream(&entry.object, Box::new(reader), OUTSIDE),
         }
     }
 
     /// An object whose stored bytes are in memory.
-    fn whole(&mut self, object: &Arc<Object>, stored: &[u8]) -> Result<(), Fault> {
-        let limits = self.shared.limits;
-        let Some(size) = Whole::stated_size(stored, limits.inflated_bytes_max) else {
-            return self.stream(object, Box::new(stored));
+    fn whole(&mut self, object: &Arc<Object>, stored: &[u8], place: Place<'_>) -> Result<(), Fault> {
+        let Some(size) = Whole::stated_size(stored, self.shared.limits.inflated_bytes_max) else {
+            return self.stream(object, Box::new(stored), place);
         };
         // What inflates to little more than itself holds something compressed.
         if size < stored.len() * 3 / 2 && stored.len() > 4 << 10 {
-            return self.stream(object, Box::new(stored));
+            return self.stream(object, Box::new(stored), place);
         }
         let notes = Notes::default();
         let source = Source::Whole { stored, size, whole: &mut self.whole, notes: notes.clone() };
         let mut bytes = Bytes::new(source, self.shared);
         let flow = self.visitor.object(object, &mut bytes);
-        let rerouted = matches!(bytes.source, Source::Rerouted);
         let seen = bytes.seen();
-        if rerouted {
-            return self.stream(object, Box::new(stored));
+        if seen.rerouted {
+            let place = Place { path: None, ..place };
+            return self.stream(object, Box::new(stored), place);
         }
         self.done(object, seen, &notes, flow);
         Ok(())
     }
 
     /// An object of any kind and size.
-    fn stream(&mut self, object: &Arc<Object>, reader: Box<dyn Read + '_>) -> Result<(), Fault> {
+    fn stream(
+        &mut self,
+        object: &Arc<Object>,
+        reader: Box<dyn Read + '_>,
+        place: Place<'_>,
+    ) -> Result<(), Fault> {
         let notes = Notes::default();
-        match inflate::open(reader, self.shared.limits, &notes)? {
+        let opened = match inflate::open(reader, self.shared.limits, &notes)? {
             Opened::Bytes(layer) => {
                 let mut bytes = Bytes::new(Source::Layer(layer), self.shared);
                 let flow = self.visitor.object(object, &mut bytes);
                 let seen = bytes.seen();
                 self.done(object, seen, &notes, flow);
-                Ok(())
+                return Ok(());
             }
-            Opened::Tar(_) | Opened::Zip(_) => Err(Fault::new(DefectKind::Unsupported, "an archive")),
+            archive => archive,
+        };
+        let outcome = match opened {
+            Opened::Tar(input) => self.tar(object, input, place),
+            Opened::Zip(input) => self.zip(object, input, place),
+            // The zip archive is inside the file, which is something else.
+            Opened::CompressedZip(input) => self.zip(object, input, Place { path: None, ..place }),
+            Opened::Bytes(_) => Ok(()),
+        };
+        for note in notes.take() {
+            self.defect(object, 0, note);
         }
+        outcome
     }
 
     /// Counts an object that the visitor has seen.
     fn done(&mut self, object: &Arc<Object>, seen: Seen, notes: &Notes, flow: ControlFlow<()>) {
         self.tally.bytes_inflated += seen.delivered;
         count(&self.shared.progress.bytes_inflated, seen.delivered);
-        for note in notes.take() {
-            self.defect(object, seen.delivered, note);
-        }
         if flow.is_break() {
             self.shared.stopped.store(true, Ordering::Relaxed);
         }
-        let lost = seen.delivered == 0 && (seen.fault.is_some() || seen.cancelled);
-        if lost {
+        if seen.delivered == 0 && (seen.fault.is_some() || seen.cancelled) {
             self.tally.skipped += 1;
             count(&self.shared.progress.skipped, 1);
         } else {
             self.tally.decoded += 1;
         }
-        if let Some(fault) = seen.fault {
+        for fault in notes.take().into_iter().chain(seen.fault) {
             self.defect(object, seen.delivered, fault);
         }
     }
 
-    /// Counts an object that could not even be opened.
+    /// Counts an object of which nothing could be read.
     fn skip(&mut self, object: &Arc<Object>, fault: Fault) {
         self.tally.skipped += 1;
         count(&self.shared.progress.skipped, 1);
@@ -239,137 +357,41 @@ impl<'a, V: Visitor> Worker<'a, V> {
     }
 }
 
+/// A reader that counts.
+struct Counted<'c, R> {
+    reader: R,
+    read: &'c mut u64,
+}
+
+impl<R: Read> Read for Counted<'_, R> {
+    fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
+        let read = self.reader.read(target)?;
+        *self.read += read as u64;
+        Ok(read)
+    }
+}
+
 /// Reads all of a file that is said to have `size` bytes into the start of
-/// `stored`, which stays initialised from file to file; at most a chunk more
-/// than [`WHOLE_MAX`].
+/// `stored`, which stays initialised from file to file; stops soon after
+/// [`WHOLE_MAX`] if the file has grown.
 fn read_whole(file: &mut File, stored: &mut Vec<u8>, size: usize) -> io::Result<usize> {
     let mut length = 0;
     loop {
         // One byte of room more than expected: a file that has not grown is
         // read in one call that comes back short.
-        let room = (size + 1).max(length + 1);
+        let room = size.max(length) + 1;
         if stored.len() < room {
             stored.resize(room.next_power_of_two(), 0);
         }
-        let available = if length > size { stored.len() } else { room };
-        match file.read(&mut stored[length..available]) {
+        let room = if length > size { stored.len() } else { room };
+        match file.read(&mut stored[length..room]) {
             Ok(0) => return Ok(length),
             Ok(read) => length += read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
-        if length == size && size > 0 || length as u64 > WHOLE_MAX {
+        if (length == size && size > 0) || length as u64 > WHOLE_MAX {
             return Ok(length);
         }
     }
-}
-
-/// Where one object's bytes come from.
-enum Source<'a> {
-    /// A small gzip file, to be inflated in one call.
-    Whole { stored: &'a [u8], size: usize, whole: &'a mut Whole, notes: Notes },
-    /// Anything else.
-    Layer(Box<dyn Layer + 'a>),
-    /// A small gzip file that turned out to hold an archive.
-    Rerouted,
-}
-
-/// One object's uncompressed bytes, capped.
-struct Bytes<'a> {
-    source: Source<'a>,
-    limits: &'a Limits,
-    progress: &'a Progress,
-    delivered: u64,
-    ended: bool,
-    fault: Option<Fault>,
-    cancelled: bool,
-}
-
-/// What became of an object's bytes.
-struct Seen {
-    delivered: u64,
-    fault: Option<Fault>,
-    cancelled: bool,
-}
-
-impl<'a> Bytes<'a> {
-    fn new(source: Source<'a>, shared: &Shared<'a>) -> Bytes<'a> {
-        let (limits, progress) = (shared.limits, shared.progress);
-        Bytes { source, limits, progress, delivered: 0, ended: false, fault: None, cancelled: false }
-    }
-
-    fn seen(self) -> Seen {
-        Seen { delivered: self.delivered, fault: self.fault, cancelled: self.cancelled }
-    }
-
-    fn more(&mut self, buffer: &mut Vec<u8>, want: usize) -> Result<Filled, Fault> {
-        match &mut self.source {
-            Source::Layer(layer) => return layer.more(buffer, want),
-            Source::Rerouted => return Err(Fault::new(DefectKind::Unsupported, "an archive")),
-            Source::Whole { stored, size, whole, notes } => {
-                let start = buffer.len();
-                let (stored, notes) = (*stored, notes.clone());
-                if whole.inflate(stored, *size, buffer) {
-                    match inflate::sniff(&buffer[start..]) {
-                        Magic::Plain | Magic::Empty => return Ok(Filled::End),
-                        Magic::Utf16 => {
-                            buffer.truncate(start);
-                            return Err(Fault::new(DefectKind::Encoding, "UTF-16 text"));
-                        }
-                        Magic::Compressed(_) | Magic::Tar | Magic::Zip => buffer.truncate(start),
-                    }
-                } else if let Opened::Bytes(layer) = inflate::open(Box::new(stored), self.limits, &notes)? {
-                    self.source = Source::Layer(layer);
-                    return self.more(buffer, want);
-                }
-            }
-        }
-        self.source = Source::Rerouted;
-        Err(Fault::new(DefectKind::Unsupported, "an archive"))
-    }
-}
-
-impl Fill for Bytes<'_> {
-    fn fill(&mut self, buffer: &mut Vec<u8>, want: usize) -> io::Result<Filled> {
-        if let Some(fault) = &self.fault {
-            return Err(fault.clone().into());
-        }
-        if self.ended {
-            return Ok(Filled::End);
-        }
-        if self.progress.is_cancelled() {
-            self.cancelled = true;
-            return Err(io::Error::other("the run was cancelled"));
-        }
-        let start = buffer.len();
-        let left = self.limits.inflated_bytes_max - self.delivered;
-        let mut outcome = self.more(buffer, want.max(1).min(left.saturating_add(1) as usize));
-        if (buffer.len() - start) as u64 > left {
-            buffer.truncate(start + left as usize);
-            outcome = Err(too_large("uncompressed", self.limits.inflated_bytes_max));
-        }
-        self.delivered += (buffer.len() - start) as u64;
-        match outcome {
-            Ok(filled) => {
-                self.ended = filled == Filled::End;
-                Ok(filled)
-            }
-            Err(fault) => {
-                self.fault = Some(fault.clone());
-                Err(fault.into())
-            }
-        }
-    }
-
-    fn size_hint(&self) -> Option<u64> {
-        match &self.source {
-            Source::Whole { size, .. } => Some(*size as u64),
-            Source::Layer(layer) => layer.size_hint(),
-            Source::Rerouted => None,
-        }
-    }
-}
-
-fn too_large(what: &str, max: u64) -> Fault {
-    Fault::new(DefectKind::TooLarge, format!("more than {max} bytes {what}"))
 }

@@ -58,14 +58,31 @@ impl From<Fault> for io::Error {
 
 impl From<io::Error> for Fault {
     fn from(error: io::Error) -> Fault {
-        match error.downcast::<Fault>() {
-            Ok(fault) => fault,
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                Fault::new(DefectKind::Truncated, error.to_string())
-            }
-            Err(error) => Fault::new(DefectKind::Unreadable, error.to_string()),
+        if let Some(fault) = inside(&error) {
+            return fault.clone();
         }
+        let kind = match error.kind() {
+            io::ErrorKind::UnexpectedEof => DefectKind::Truncated,
+            io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => DefectKind::Corrupt,
+            _ => DefectKind::Unreadable,
+        };
+        Fault::new(kind, error.to_string())
     }
+}
+
+/// The fault that a reader above wrapped up, perhaps more than once.
+fn inside(error: &io::Error) -> Option<&Fault> {
+    let mut next = error.get_ref().map(|inner| inner as &(dyn std::error::Error + 'static));
+    while let Some(error) = next {
+        if let Some(fault) = error.downcast_ref() {
+            return Some(fault);
+        }
+        next = match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
+    }
+    None
 }
 
 /// Remarks of all layers of one object.
@@ -90,6 +107,8 @@ pub(crate) enum Opened<'a> {
     Tar(Input<'a>),
     /// A zip archive, at its start.
     Zip(Input<'a>),
+    /// The same, inside a compressed stream.
+    CompressedZip(Input<'a>),
 }
 
 /// Finds out what `reader` holds and removes up to two compressions.
@@ -105,7 +124,8 @@ pub(crate) fn open<'a>(
     let Magic::Compressed(codec) = sniff(&outer.head) else {
         return match sniff(&outer.head) {
             Magic::Tar => Ok(Opened::Tar(Input::new(Box::new(LayerReader::new(outer))))),
-            Magic::Zip => Ok(Opened::Zip(Input::new(Box::new(LayerReader::new(outer))))),
+            Magic::Zip => Ok(Opened::CompressedZip(Input::new(Box::new(LayerReader::new(outer))))),
+            Magic::Utf16 => Err(Fault::new(DefectKind::Encoding, "UTF-16 text")),
             _ => Ok(Opened::Bytes(Box::new(outer))),
         };
     };
@@ -287,3 +307,6 @@ impl<L: Layer> Read for LayerReader<L> {
         Ok(count)
     }
 }
+
+#[cfg(test)]
+mod tests;

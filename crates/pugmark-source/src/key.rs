@@ -220,3 +220,138 @@ fn delivery_time(name: &str) -> Option<i64> {
         && name.as_bytes()[name.len() - 1] == b'Z';
     if is_time { parse_time(name.as_bytes()) } else { None }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use pugmark_event::days_from_civil;
+
+    use super::*;
+
+    const FILE: &str = "111122223333_CloudTrail_eu-west-1_20260115T1005Z_a1B2c3D4e5F6g7H8.json.gz";
+    const DAY: i32 = days_from_civil(2026, 1, 15);
+    const DELIVERED: i64 = DAY as i64 * 86_400_000_000 + 36_300_000_000;
+
+    #[test]
+    fn a_log_file_of_an_organization_trail_says_everything() {
+        let key =
+            format!("audit/x/AWSLogs/o-exampleorg11/111122223333/CloudTrail/eu-west-1/2026/01/15/{FILE}");
+        let expected = ObjectKey {
+            trail_prefix: Some("audit/x"),
+            org: Some("o-exampleorg11"),
+            account: Some("111122223333"),
+            kind: ObjectKind::Log,
+            region: Some("eu-west-1"),
+            day: Some(DAY),
+            delivered: Some(DELIVERED),
+        };
+        assert_eq!(parse_key(&key), expected);
+    }
+
+    #[test]
+    fn a_flat_file_says_account_region_and_time() {
+        let key = parse_key(FILE);
+        assert_eq!((key.account, key.region, key.day), (Some("111122223333"), Some("eu-west-1"), Some(DAY)));
+        assert_eq!((key.delivered, key.trail_prefix, key.org), (Some(DELIVERED), None, None));
+        let copied = format!("copy-of-{FILE}");
+        assert_eq!(parse_key(&copied).account, Some("111122223333"));
+    }
+
+    #[test]
+    fn a_copied_subtree_says_what_is_left_of_it() {
+        let key = parse_key("logs/CloudTrail/us-gov-west-1/2026/01/15/x.json");
+        assert_eq!((key.account, key.region, key.day), (None, Some("us-gov-west-1"), Some(DAY)));
+        let key = parse_key("2026/01/15/x.json");
+        assert_eq!((key.region, key.day), (None, Some(DAY)));
+        let key = parse_key("444455556666/CloudTrail-Insight/us-isob-east-1/2026/01/15/x");
+        assert_eq!((key.kind, key.account), (ObjectKind::Insight, Some("444455556666")));
+    }
+
+    #[test]
+    fn what_holds_no_events_is_told_by_its_key() {
+        for (key, kind) in [
+            ("AWSLogs/111122223333/CloudTrail-Digest/eu-west-1/2026/01/15/x.json.gz", ObjectKind::Digest),
+            (
+                "111122223333_CloudTrail-Digest_eu-west-1_t_eu-west-1_20260115T100000Z.json.gz",
+                ObjectKind::Digest,
+            ),
+            ("AWSLogs/111122223333/Config/eu-west-1/2026/1/15/ConfigHistory/x.json.gz", ObjectKind::Foreign),
+            ("111122223333_Config_eu-west-1_ConfigSnapshot_20260115T100000Z_x.json.gz", ObjectKind::Foreign),
+            ("AWSLogs/111122223333/elasticloadbalancing/eu-west-1/2026/01/15/x.log.gz", ObjectKind::Foreign),
+            ("AWSLogs/111122223333/CloudTrail-Lake/Query/2026/01/15/q/result_1.csv.gz", ObjectKind::Foreign),
+            (
+                "AWSLogs/111122223333/CloudTrail-NetworkActivity/eu-west-1/2026/01/15/x",
+                ObjectKind::NetworkActivity,
+            ),
+            ("AWSLogs/111122223333/CloudTrail-Aggregated/eu-west-1/2026/01/15/x", ObjectKind::Aggregated),
+        ] {
+            assert_eq!(parse_key(key).kind, kind, "{key}");
+        }
+    }
+
+    #[test]
+    fn a_digest_says_when_to_the_second() {
+        let key = parse_key(
+            "111122223333_CloudTrail-Digest_eu-west-1_my_trail_us-east-1_20260115T100501Z_backfill.json.gz",
+        );
+        assert_eq!((key.region, key.delivered), (Some("eu-west-1"), Some(DELIVERED + 1_000_000)));
+    }
+
+    #[test]
+    fn folders_that_only_look_alike_say_nothing() {
+        for key in [
+            "Config/notes.json",
+            "redshift/x.json",
+            "CloudTrail-Digest/x",
+            "2026/13/01/x",
+            "a/2026/1/1/x",
+            "",
+        ] {
+            assert_eq!(parse_key(key), ObjectKey::default(), "{key}");
+        }
+    }
+
+    #[test]
+    fn the_last_root_counts() {
+        let key = parse_key("backup/AWSLogs/old/AWSLogs/111122223333/CloudTrail/eu-west-1/2026/01/15/x");
+        assert_eq!(key.trail_prefix, Some("backup/AWSLogs/old"));
+        assert_eq!(parse_key("MyAWSLogs/x").trail_prefix, None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_key_makes_it_fail(key in "\\PC*") {
+            parse_key(&key);
+        }
+
+        #[test]
+        fn no_key_of_the_right_characters_makes_it_fail(key in "[AWSLogsCloudTrail0-9o/_.TZé-]{0,120}") {
+            parse_key(&key);
+        }
+
+        #[test]
+        fn what_a_key_was_made_of_is_read_back(
+            prefix in "([a-z]{1,8}/){0,2}",
+            org in proptest::option::of("o-[a-z0-9]{10,32}"),
+            account in "[0-9]{12}",
+            region in "(us|eu|ap|cn)-(gov-)?(west|east|north)-[1-9]",
+            (year, month, day) in (2013..2100_i32, 1..=12_u32, 1..=28_u32),
+            (hour, minute) in (0..24_i64, 0..60_i64),
+            unique in "[A-Za-z0-9]{16}",
+        ) {
+            let middle = org.as_ref().map(|org| format!("{org}/")).unwrap_or_default();
+            let key = format!(
+                "{prefix}AWSLogs/{middle}{account}/CloudTrail/{region}/{year}/{month:02}/{day:02}/\
+                 {account}_CloudTrail_{region}_{year}{month:02}{day:02}T{hour:02}{minute:02}Z_{unique}.json.gz"
+            );
+            let days = days_from_civil(year, month, day);
+            let parsed = parse_key(&key);
+            prop_assert_eq!(parsed.trail_prefix, Some(prefix.trim_end_matches('/')));
+            prop_assert_eq!(parsed.org, org.as_deref());
+            prop_assert_eq!(parsed.account, Some(account.as_str()));
+            prop_assert_eq!(parsed.region, Some(region.as_str()));
+            prop_assert_eq!(parsed.day, Some(days));
+            prop_assert_eq!(parsed.delivered, Some((i64::from(days) * 1_440 + hour * 60 + minute) * 60_000_000));
+        }
+    }
+}

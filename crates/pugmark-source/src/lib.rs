@@ -22,6 +22,7 @@ mod key;
 mod list;
 mod location;
 mod progress;
+mod s3;
 
 pub use error::SourceError;
 pub use fetch::{Visitor, visit};

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use pugmark_event::{Defect, DefectKind, Limits, Object, ObjectKind, Origin, Tally, TimeRange};
 
 use crate::progress::count;
-use crate::{Location, ObjectKey, Progress, SourceError, parse_key};
+use crate::{Location, ObjectKey, Progress, SourceError, parse_key, s3};
 
 /// Which objects to open, judged by key alone. Empty lists and an open range mean all.
 #[derive(Clone, Debug, Default)]
@@ -58,6 +58,18 @@ pub struct Listing {
     pub coverage: Vec<Coverage>,
     /// Kept for the members of archives, whose keys are seen only on opening.
     pub(crate) selection: Selection,
+    /// The Region of each bucket that entries are in.
+    pub(crate) regions: BTreeMap<String, String>,
+}
+
+impl Listing {
+    /// A listing of `entries`, which are some of these, that balances by itself.
+    #[must_use]
+    pub fn part(&self, entries: Vec<Entry>) -> Listing {
+        let tally = Tally { listed: entries.len() as u64, ..Tally::default() };
+        let (selection, regions) = (self.selection.clone(), self.regions.clone());
+        Listing { entries, tally, coverage: Vec::new(), selection, regions }
+    }
 }
 
 /// The days on which log objects were delivered for one account and region.
@@ -90,6 +102,8 @@ pub(crate) enum Handle {
     Path(Box<Path>),
     /// Standard input.
     Stdin,
+    /// An object of this bucket; the key is what follows it in the name.
+    S3(Arc<str>),
 }
 
 /// Finds the objects under `locations`; an object named twice is found once.
@@ -100,7 +114,6 @@ pub fn list(
     limits: &Limits,
     progress: &Progress,
 ) -> Result<Listing, SourceError> {
-    let _ = access;
     let mut walk = Walk::new(selection, limits, progress);
     let mut has_stdin = false;
     for location in locations {
@@ -114,18 +127,27 @@ pub fn list(
             Location::S3 { .. } => {}
         }
     }
+    let buckets = s3::buckets(locations);
+    if !buckets.is_empty() {
+        s3::list(&buckets, access, &mut walk.found)?;
+    }
     walk.finish()
 }
 
 /// Collects what is found, whatever the source.
 pub(crate) struct Found<'a> {
-    listing: Listing,
+    pub(crate) listing: Listing,
     coverage: BTreeMap<(String, String), BTreeSet<i32>>,
     limits: &'a Limits,
-    progress: &'a Progress,
+    pub(crate) progress: &'a Progress,
 }
 
-impl Found<'_> {
+impl<'a> Found<'a> {
+    pub(crate) fn new(selection: &Selection, limits: &'a Limits, progress: &'a Progress) -> Found<'a> {
+        let listing = Listing { selection: selection.clone(), ..Listing::default() };
+        Found { listing, coverage: BTreeMap::new(), limits, progress }
+    }
+
     /// Takes an object in, or counts why not.
     pub(crate) fn add(
         &mut self,
@@ -149,6 +171,13 @@ impl Found<'_> {
         } else {
             self.listing.tally.pruned += 1;
         }
+        Ok(())
+    }
+
+    /// Counts an object that holds nothing to read.
+    pub(crate) fn route(&mut self) -> Result<(), SourceError> {
+        self.count_one()?;
+        self.listing.tally.routed += 1;
         Ok(())
     }
 
@@ -177,7 +206,7 @@ impl Found<'_> {
         Ok(())
     }
 
-    fn finish(mut self) -> Listing {
+    pub(crate) fn finish(mut self) -> Listing {
         self.listing.entries.sort_by(|first, second| {
             let (first, second) = (&first.object, &second.object);
             (first.delivered, &first.name).cmp(&(second.delivered, &second.name))
@@ -203,8 +232,7 @@ struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     fn new(selection: &Selection, limits: &'a Limits, progress: &'a Progress) -> Walk<'a> {
-        let listing = Listing { selection: selection.clone(), ..Listing::default() };
-        let found = Found { listing, coverage: BTreeMap::new(), limits, progress };
+        let found = Found::new(selection, limits, progress);
         Walk { found, entered: HashSet::new(), apart: Vec::new() }
     }
 
@@ -354,7 +382,7 @@ impl Entry {
         match &self.handle {
             Handle::Named => Some(Path::new(&self.object.name)),
             Handle::Path(path) => Some(path),
-            Handle::Stdin => None,
+            Handle::Stdin | Handle::S3(_) => None,
         }
     }
 }
