@@ -21,7 +21,41 @@ pub(crate) fn check(workspace: &Workspace) -> Vec<Problem> {
             problems.push(Problem::new("ARCHITECTURE.md", format!("does not name `{name}`")));
         }
     }
+    problems.extend(tables(workspace));
     problems
+}
+
+/// Columns and limits that their pages leave out, or describe in other words.
+fn tables(workspace: &Workspace) -> Vec<Problem> {
+    let columns = workspace.text("docs/guide/columns.md").unwrap_or("");
+    let limits = workspace.text("docs/guide/limits.md").unwrap_or("");
+    let fields = workspace.text("crates/pugmark-event/src/fields.rs").unwrap_or("");
+    let bounds = workspace.text("crates/pugmark-event/src/limits.rs").unwrap_or("");
+    // Leaf "name" "member" Kind "meaning";
+    let leaves = fields.lines().filter_map(|line| {
+        let pieces: Vec<&str> = line.strip_suffix(';')?.split('"').collect();
+        (pieces.len() == 7).then(|| (pieces[1], pieces[5]))
+    });
+    // name: type = value, "unit", "meaning";
+    let bounds = bounds.lines().filter_map(|line| {
+        let pieces: Vec<&str> = line.strip_suffix(';')?.split('"').collect();
+        let name = pieces[0].trim().split(':').next()?;
+        (pieces.len() == 5).then(|| (name, pieces[3]))
+    });
+    let leaves = leaves.map(|row| (row, columns, "docs/guide/columns.md"));
+    let bounds = bounds.map(|row| (row, limits, "docs/guide/limits.md"));
+    leaves
+        .chain(bounds)
+        .filter(|((name, meaning), page, _)| !has_row(page, name, meaning))
+        .map(|((name, _), _, path)| {
+            Problem::new(path, format!("has no row, or another meaning, for `{name}`"))
+        })
+        .collect()
+}
+
+fn has_row(page: &str, name: &str, meaning: &str) -> bool {
+    let (head, tail) = (format!("| `{name}` |"), format!("| {meaning} |"));
+    page.lines().any(|line| line.starts_with(&head) && line.ends_with(&tail))
 }
 
 /// Targets of `[text](target)` outside code, with their lines from 1.
@@ -88,6 +122,25 @@ mod tests {
     fn links_are_found_in_prose_and_not_in_code() {
         let text = "see [a](b.md) and `x[0](y)`\n```\n[c](d.md)\n```\n[e](#f)\n";
         assert_eq!(links(text), [(1, "b.md".to_owned()), (5, "#f".to_owned())]);
+    }
+
+    #[test]
+    fn a_column_without_a_row_is_found() {
+        let file = |path: &str, text: &str| File { path: path.into(), text: text.into() };
+        let mut files = vec![
+            file(
+                "crates/pugmark-event/src/fields.rs",
+                "    EventName \"eventname\" \"eventName\" Text \"action\";\n",
+            ),
+            file("crates/pugmark-event/src/limits.rs", "    depth_max: u32 = 64, \"levels\", \"nesting\";\n"),
+        ];
+        let empty = Workspace { root: "".into(), packages: Vec::new(), files: std::mem::take(&mut files) };
+        assert_eq!(tables(&empty).len(), 2);
+        files = empty.files;
+        files.push(file("docs/guide/columns.md", "| `eventname` | `eventName` | text | action |\n"));
+        files.push(file("docs/guide/limits.md", "| `depth_max` | 64 levels | nesting |\n"));
+        let full = Workspace { root: "".into(), packages: Vec::new(), files };
+        assert_eq!(tables(&full), []);
     }
 
     #[test]
