@@ -13,7 +13,8 @@
 //!   records, a document of another kind, or a record or something around one.
 //! * `CloudTrailEvent` and `eventJson` are the record, whatever stands beside
 //!   them; else an object with a name, an id, or a time and a source is a
-//!   record; else it is looked into for one, see [`Reader::envelope`].
+//!   record; else text, objects and lists in members of certain names are
+//!   looked into, in that order.
 //! * Names compare without ASCII case; all spellings are one member, and a
 //!   later member takes back all that an earlier one of its name filled.
 //! * A stand-in (`@timestamp`, `timeWindow.windowStart`, `accountId`) fills a
@@ -74,6 +75,8 @@ const RECORD: [&str; 6] =
 const FOREIGN: [&str; 5] =
     ["s3", "digestS3Object", "digestStartTime", "configurationItems", "configSnapshotId"];
 const FOREIGN_UNLESS_RECORD: [&str; 3] = ["s3ObjectKey", "configurationItemDiff", "hashSignature"];
+/// Members that are the record, whatever stands beside them.
+const WRAPPERS: [&str; 2] = ["CloudTrailEvent", "eventJson"];
 const TRIALS: [&str; 3] =
     ["CloudTrail validation message", "CWL CONTROL MESSAGE", "Successfully validated SNS topic"];
 
@@ -168,32 +171,23 @@ impl Reader {
     /// A record, something around one, or neither.
     fn object(&mut self, value: &str, wrapped: u32) {
         let members = members(value);
-        for name in ["CloudTrailEvent", "eventJson"] {
-            if let Some((_, text)) = members.iter().find(|(other, value)| is_text(other, value, name)) {
-                return self.string(text, wrapped);
-            }
-        }
-        if depth(value) > self.limits.depth_max {
-            return self.defect(DefectKind::TooDeep);
-        }
-        if value.len() > self.limits.record_bytes_max {
-            return self.defect(DefectKind::RecordTooLarge);
-        }
-        if members.iter().any(|(name, _)| is_one_of(name, &FOREIGN)) {
-            self.reading.routed += 1;
-            return;
-        }
-        if !is_record(&members) {
-            return self.envelope(&members, wrapped);
-        }
         let mut row = Row { limits: self.limits, ..Row::default() };
         row.object("", &members);
-        if row.unknown > self.limits.members_max {
-            return self.defect(DefectKind::TooManyMembers);
+        if depth(value) > self.limits.depth_max {
+            self.defect(DefectKind::TooDeep);
+        } else if row.unknown > self.limits.members_max {
+            self.defect(DefectKind::TooManyMembers);
+        } else if value.len() > self.limits.record_bytes_max {
+            self.defect(DefectKind::RecordTooLarge);
+        } else if members.iter().any(|(name, _)| is_one_of(name, &FOREIGN)) {
+            self.reading.routed += 1;
+        } else if !is_record(&members) {
+            self.envelope(&members, wrapped);
+        } else {
+            row.notes.iter().for_each(|kind| self.defect(*kind));
+            row.leaves.insert(Leaf::Raw, Value::Text(value.to_owned()));
+            self.reading.records.push(row.leaves);
         }
-        row.notes.iter().for_each(|kind| self.defect(*kind));
-        row.leaves.insert(Leaf::Raw, Value::Text(value.to_owned()));
-        self.reading.records.push(row.leaves);
     }
 
     /// What is wrapped around records: text in a member, else an object or a
@@ -274,10 +268,13 @@ fn is_text(name: &str, value: &str, wanted: &str) -> bool {
 }
 
 /// A record has a name, an id, or both a time and a source; aggregated
-/// records and Logstash say the time in their own way.
+/// records and Logstash say the time in their own way. An answer of
+/// `LookupEvents` has them too, beside the record.
 fn is_record(members: &[Member<'_>]) -> bool {
     let has = |names: &[&str]| members.iter().any(|(name, _)| is_one_of(name, names));
-    has(&["eventName", "eventID"]) || has(&["eventTime", "@timestamp", "timeWindow"]) && has(&["eventSource"])
+    let named = has(&["eventName", "eventID"]);
+    let placed = has(&["eventTime", "@timestamp", "timeWindow"]) && has(&["eventSource"]);
+    !has(&WRAPPERS) && (named || placed)
 }
 
 /// A line of an exported log group, without its time.
@@ -303,6 +300,8 @@ enum What {
     Object,
     List,
     StandIn(Leaf),
+    /// It says what the object is and fills no leaf.
+    Mark,
     Unknown,
 }
 
@@ -312,6 +311,7 @@ fn what(path: &str) -> What {
         "accountid" => return What::StandIn(Leaf::RecipientAccountId),
         "@timestamp" | "timewindow.windowstart" => return What::StandIn(Leaf::EventTime),
         "timewindow" => return What::Object,
+        _ if is_one_of(path, &FOREIGN) || is_one_of(path, &WRAPPERS) => return What::Mark,
         _ => {}
     }
     for field in FIELDS.iter().filter(|field| !field.member.is_empty()) {
@@ -342,8 +342,8 @@ impl Row {
             }
             match what {
                 What::Leaf(leaf) => self.leaf(leaf, value),
-                What::StandIn(leaf) if self.leaves.contains_key(&leaf) => {}
-                What::StandIn(leaf) => self.leaf(leaf, value),
+                What::StandIn(leaf) if !self.leaves.contains_key(&leaf) => self.leaf(leaf, value),
+                What::StandIn(_) | What::Mark => {}
                 What::Object if value.starts_with('{') => self.object(&path, &self::members(value)),
                 What::List if value.starts_with('[') => self.list(&path, &items(value)),
                 What::Object | What::List if *value == "null" => {}
@@ -550,8 +550,8 @@ mod tests {
         (reading.records.remove(0), reading.defects.into_iter().collect())
     }
 
-    fn text(text: &str) -> Option<Value> {
-        Some(Value::Text(text.to_owned()))
+    fn text(text: &str) -> Value {
+        Value::Text(text.to_owned())
     }
 
     #[test]
@@ -562,13 +562,13 @@ mod tests {
             "resources":[{"ARN":"a"},null,{"type":"t"}],"errorCode":null,"requestID":{"x":1}}"#,
         );
         assert_eq!(defects, []);
-        assert_eq!(record.get(&Leaf::IdentityType).cloned(), text("Root"));
+        assert_eq!(record.get(&Leaf::IdentityType), Some(&text("Root")));
         assert_eq!(record.get(&Leaf::SessionCreated), Some(&Value::Time(1_768_471_200_000_000)));
         assert_eq!(record.get(&Leaf::ReadOnly), Some(&Value::Flag(true)));
         assert_eq!(record.get(&Leaf::ManagementEvent), Some(&Value::Flag(false)));
-        assert_eq!(record.get(&Leaf::ApiVersion).cloned(), text("1.50"));
-        assert_eq!(record.get(&Leaf::RequestParameters).cloned(), text(r#"{"a" : 1}"#));
-        assert_eq!(record.get(&Leaf::RequestId).cloned(), text(r#"{"x":1}"#));
+        assert_eq!(record.get(&Leaf::ApiVersion), Some(&text("1.50")));
+        assert_eq!(record.get(&Leaf::RequestParameters), Some(&text(r#"{"a" : 1}"#)));
+        assert_eq!(record.get(&Leaf::RequestId), Some(&text(r#"{"x":1}"#)));
         assert_eq!(record.get(&Leaf::ResourceArn), Some(&Value::Items(vec![Some("a".into()), None])));
         assert!(!record.contains_key(&Leaf::ResponseElements) && !record.contains_key(&Leaf::ErrorCode));
     }
@@ -579,8 +579,8 @@ mod tests {
             r#"{"eventID":"a","EVENTid":"b","userIdentity":{"type":"x","arn":"y"},"useridentity":{"type":"z"},"errorCode":"e","errorCode":null}"#,
         );
         assert_eq!(defects, [(DefectKind::DuplicateKey, 3)]);
-        assert_eq!(record.get(&Leaf::EventId).cloned(), text("b"));
-        assert_eq!(record.get(&Leaf::IdentityType).cloned(), text("z"));
+        assert_eq!(record.get(&Leaf::EventId), Some(&text("b")));
+        assert_eq!(record.get(&Leaf::IdentityType), Some(&text("z")));
         assert!(!record.contains_key(&Leaf::IdentityArn) && !record.contains_key(&Leaf::ErrorCode));
     }
 
@@ -591,7 +591,7 @@ mod tests {
         );
         let expected = [(DefectKind::LoneSurrogate, 1), (DefectKind::BadValue, 4), (DefectKind::BadTime, 1)];
         assert_eq!(defects, expected);
-        assert_eq!(record.get(&Leaf::EventId).cloned(), text("a\u{fffd}\u{e9} \u{1f600}"));
+        assert_eq!(record.get(&Leaf::EventId), Some(&text("a\u{fffd}\u{e9} \u{1f600}")));
         assert_eq!(record.len(), 2);
     }
 
@@ -600,8 +600,8 @@ mod tests {
         let (record, _) = only(
             r#"{"accountId":"1","eventId":"i","timeWindow":{"windowStart":"2026-01-15 10:00:00"},"eventSource":"s"}"#,
         );
-        assert_eq!(record.get(&Leaf::RecipientAccountId).cloned(), text("1"));
-        assert_eq!(record.get(&Leaf::EventId).cloned(), text("i"));
+        assert_eq!(record.get(&Leaf::RecipientAccountId), Some(&text("1")));
+        assert_eq!(record.get(&Leaf::EventId), Some(&text("i")));
         assert_eq!(record.get(&Leaf::EventTime), Some(&Value::Time(1_768_471_200_000_000)));
     }
 
@@ -625,7 +625,7 @@ mod tests {
             string.to_owned(),
         ] {
             let (record, defects) = only(&text);
-            assert_eq!((record.get(&Leaf::EventId).cloned(), defects), (self::text("1"), vec![]), "{text}");
+            assert_eq!((record.get(&Leaf::EventId), defects), (Some(&self::text("1")), vec![]), "{text}");
         }
         assert_eq!(reading("{\"eventID\":\"1\"}\n{\"eventID\":\"2\"}{\"eventID\":\"3\"}").records.len(), 3);
     }
@@ -660,7 +660,7 @@ mod tests {
         assert!(kinds("").is_empty() && kinds(r#"{"Records":[]}"#).is_empty());
         let limits = Limits { text_bytes_max: 4, ..Limits::default() };
         let cut = read("{\"eventID\":\"abc\u{e9}\"}".as_bytes(), &limits);
-        assert_eq!(cut.records[0].get(&Leaf::EventId).cloned(), text("abc"));
+        assert_eq!(cut.records[0].get(&Leaf::EventId), Some(&text("abc")));
         assert_eq!(cut.defects.into_keys().collect::<Vec<_>>(), [DefectKind::ValueTruncated]);
     }
 }

@@ -226,7 +226,7 @@ impl<'r> Rows<'r> {
             self.offset = 3;
         }
         let line = self.chunk.split(|byte| *byte == b'\n').next().unwrap_or_default();
-        let count = |mark: u8| line.iter().filter(|byte| **byte == mark).count();
+        let count = |mark: u8| memchr::memchr_iter(mark, line).count();
         let mut delimiter = b',';
         for other in [b'\t', b';'] {
             if count(other) > count(delimiter) {

@@ -128,7 +128,7 @@ fn write(
         "arn" if !text_at(&array, row).is_some_and(render::is_arn) => {}
         // Version 1 keeps the principal, version 2 the ARN in `uid`.
         "principalId" if text_at(&array, row).is_some_and(render::is_arn) => {}
-        "eventVersion" if text_at(&array, row).is_none_or(|text| text.is_empty()) => {}
+        "eventVersion" if text_at(&array, row).is_none_or(str::is_empty) => {}
         _ => match array.as_primitive_opt::<Int64Type>() {
             Some(numbers) if member.kind == Some(Kind::Time) => {
                 render::string(&format_time(numbers.value(row).saturating_mul(1_000)), out);

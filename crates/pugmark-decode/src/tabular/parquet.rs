@@ -204,7 +204,7 @@ pub(super) fn value(
     match array.data_type() {
         DataType::Utf8View => text(array.as_string_view().value(row), member, out),
         DataType::BinaryView => {
-            text(&String::from_utf8_lossy(array.as_binary_view().value(row)), member, out)
+            text(&String::from_utf8_lossy(array.as_binary_view().value(row)), member, out);
         }
         DataType::Struct(fields) => {
             let group = array.as_struct();
@@ -236,9 +236,9 @@ pub(super) fn value(
         data_type if data_type.is_numeric() || *data_type == DataType::Boolean => {
             let text = printed(array, row);
             if render::is_json(&text) {
-                out.extend_from_slice(text.as_bytes())
+                out.extend_from_slice(text.as_bytes());
             } else {
-                render::string(&text, out)
+                render::string(&text, out);
             }
         }
         _ => render::string(&printed(array, row), out),
