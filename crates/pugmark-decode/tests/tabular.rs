@@ -6,6 +6,8 @@ use arrow::array::{
     Array, ArrayRef, BooleanArray, RecordBatch, StringArray, StructArray, TimestampMicrosecondArray,
 };
 use parquet::arrow::ArrowWriter;
+use proptest::collection::vec;
+use proptest::prelude::{Just, ProptestConfig, prop_assert, prop_oneof, proptest};
 use pugmark_decode::{Plan, decode};
 use pugmark_event::{EventBatch, Leaf, Limits, Projection, Tally, format_time};
 
@@ -142,5 +144,27 @@ fn what_was_decoded_and_written_as_parquet_reads_the_same_again() {
         let resources =
             |batch: &EventBatch| batch.record_batch().column_by_name("resources").map(Array::to_data);
         assert_eq!(resources(&first), resources(&again));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_text_under_a_header_balances(
+        rows in vec(vec("[a-z{}\\[\\]=, \"\\\\:\u{0}é\n]{0,20}", 1..4), 0..6),
+        delimiter in prop_oneof![Just(","), Just("\t"), Just(";")],
+    ) {
+        let mut text = ["eventName", "userIdentity", "requestParameters"].join(delimiter);
+        for row in rows {
+            text.push('\n');
+            text.push_str(&row.join(delimiter));
+        }
+        let plan = Plan { projection: Projection::all(), needles: Vec::new(), limits: Limits::default() };
+        let (batches, tally) = decode(text.as_bytes(), plan);
+        prop_assert!(tally.balances(), "{text:?}: {tally:?}");
+        for column in batches.iter().flat_map(|batch| batch.record_batch().columns()) {
+            prop_assert!(column.to_data().validate_full().is_ok(), "{text:?}");
+        }
     }
 }
