@@ -175,30 +175,40 @@ pub(crate) struct Input<'a> {
     buffer: Vec<u8>,
     start: usize,
     end: usize,
-    ended: bool,
+    /// Set once the reader has no more: that it ended, or why it failed.
+    over: Option<Result<(), Fault>>,
 }
 
 impl<'a> Input<'a> {
     pub(crate) fn new(reader: Box<dyn Read + 'a>) -> Input<'a> {
-        Input { reader, buffer: vec![0; CHUNK], start: 0, end: 0, ended: false }
+        Input { reader, buffer: vec![0; CHUNK], start: 0, end: 0, over: None }
     }
 
     /// The next bytes, at least `count` of them unless the source ends before.
+    /// A failure of the source shows only when all bytes before it are used.
     pub(crate) fn peek(&mut self, count: usize) -> Result<&[u8], Fault> {
-        while self.end - self.start < count && !self.ended {
+        while self.end - self.start < count && self.over.is_none() {
             if self.start > 0 {
                 self.buffer.copy_within(self.start..self.end, 0);
                 self.end -= self.start;
                 self.start = 0;
             }
             match self.reader.read(&mut self.buffer[self.end..]) {
-                Ok(0) => self.ended = true,
+                Ok(0) => self.over = Some(Ok(())),
                 Ok(read) => self.end += read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error.into()),
+                Err(error) => self.over = Some(Err(error.into())),
             }
         }
-        Ok(&self.buffer[self.start..self.end])
+        match &self.over {
+            Some(Err(fault)) if self.start == self.end => Err(fault.clone()),
+            _ => Ok(&self.buffer[self.start..self.end]),
+        }
+    }
+
+    /// Why there are no more bytes than [`Input::peek`] gave, unless it is the end.
+    fn failure(&self) -> Option<Fault> {
+        self.over.clone()?.err()
     }
 
     pub(crate) fn consume(&mut self, count: usize) {

@@ -144,7 +144,7 @@ impl<'a> Members<'a> {
     fn take<const N: usize>(&mut self) -> Result<[u8; N], Fault> {
         let taken = self.input.peek(N)?.first_chunk().copied();
         self.input.consume(N);
-        taken.ok_or_else(|| truncated(self.codec))
+        taken.ok_or_else(|| self.input.failure().unwrap_or_else(|| truncated(self.codec)))
     }
 }
 

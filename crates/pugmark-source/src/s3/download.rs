@@ -57,6 +57,7 @@ const DOWN_AFTER: u64 = 96;
 /// A repeat costs two tokens and a success earns one, so that repeats end when
 /// a third of all requests fail for long.
 const TOKENS: i64 = 200;
+const REPEAT_COST: i64 = 2;
 
 /// Objects on their way from S3.
 pub(crate) struct Fetch {
@@ -168,11 +169,11 @@ impl Health {
     }
 
     /// Notes a failure and answers whether another try is affordable.
-    fn failed(&self, place: &str, reason: &str) -> bool {
+    fn failed(&self, place: &str, reason: &str, cost: i64) -> bool {
         self.failures_in_row.fetch_add(1, Ordering::Relaxed);
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         *last = Some((place.to_owned(), reason.to_owned()));
-        self.tokens.fetch_sub(2, Ordering::Relaxed) >= 2
+        self.tokens.fetch_sub(cost, Ordering::Relaxed) >= cost
     }
 }
 
@@ -222,6 +223,7 @@ impl Pump {
             offset: 0,
             seen: None,
             repeats: 0,
+            broken_at: None,
         })
     }
 }
@@ -281,6 +283,8 @@ struct Download {
     /// Size and tag that the first answer stated.
     seen: Option<(u64, Option<String>)>,
     repeats: u32,
+    /// Where the last request broke off.
+    broken_at: Option<u64>,
 }
 
 enum Trouble {
@@ -375,7 +379,10 @@ impl Download {
                 break next.transpose()?;
             }
         };
-        self.offset += next.as_ref().map_or(0, |chunk| chunk.len() as u64);
+        if let Some(chunk) = &next {
+            self.offset += chunk.len() as u64;
+            self.health.failures_in_row.store(0, Ordering::Relaxed);
+        }
         if self.is_complete() {
             self.health.succeeded();
         } else if next.is_none() {
@@ -397,7 +404,9 @@ impl Download {
             Trouble::Stalled => "no answer in time".to_owned(),
             Trouble::Short => "the body ended early".to_owned(),
         };
-        let affordable = self.health.failed(&self.place, &reason);
+        // A request that brought bytes was not in vain, and the next asks for fewer.
+        let in_vain = self.broken_at.replace(self.offset).unwrap_or(0) == self.offset;
+        let affordable = self.health.failed(&self.place, &reason, if in_vain { REPEAT_COST } else { 0 });
         if !affordable || self.repeats == REPEATS_MAX || self.health.is_over() {
             return Err(self.give_up(reason));
         }
