@@ -56,7 +56,7 @@ fn kernel(criterion: &mut Criterion) {
     ];
     for (name, projection, needles) in plans {
         group.bench_function(name, |bench| {
-            let plan = Plan { projection, needles, limits: Limits::default() };
+            let plan = Plan { projection, needles: needles.clone(), limits: Limits::default() };
             let mut decoder = Decoder::new(plan);
             bench.iter(|| {
                 let mut rows = 0;

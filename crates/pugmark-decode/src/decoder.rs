@@ -165,6 +165,7 @@ impl Decoder {
 
     /// Ends the batch that is under way.
     pub fn finish(&mut self, out: &mut dyn FnMut(EventBatch)) {
+        self.sheet.columns.memo.clear();
         if self.sheet.columns.builder.rows() == 0 {
             self.arena.clear();
             self.sheet.columns.side.clear();
@@ -212,13 +213,18 @@ impl Decoder {
         Vec::with_capacity(self.limits.arena_bytes * 5 / 4)
     }
 
-    /// Asks for about `want` more bytes; true if the object has ended.
+    /// Asks for `want` more bytes, as often as it takes; true if the object has ended.
     fn fill(&mut self, fill: &mut dyn Fill, want: usize) -> bool {
         let before = self.arena.len();
-        let filled = fill.fill(&mut self.arena, want);
+        let mut ended = false;
+        while !ended && self.arena.len() - before < want {
+            let missing = want - (self.arena.len() - before);
+            let filled = fill.fill(&mut self.arena, missing);
+            self.sheet.is_cut |= filled.is_err();
+            ended = !matches!(filled, Ok(Filled::More));
+        }
         self.sheet.tally.bytes_inflated += (self.arena.len() - before) as u64;
-        self.sheet.is_cut |= filled.is_err();
-        !matches!(filled, Ok(Filled::More))
+        ended
     }
 
     /// Ends the batch if unwrapped and rendered text has filled it.
@@ -260,7 +266,7 @@ impl Decoder {
             if ended || shape.is_stopped() {
                 return;
             }
-            want = if progressed { self.limits.arena_bytes } else { want * 2 };
+            want = if progressed { self.limits.arena_bytes } else { want.saturating_mul(2) };
             self.make_room(&mut window, out);
             ended = self.fill(fill, want);
         }

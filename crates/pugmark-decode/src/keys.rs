@@ -5,8 +5,13 @@
 
 use pugmark_event::{FIELDS, Kind, Leaf, Projection};
 
+use crate::scan::LengthGuess;
+
 /// Number of an object that is read member by member.
 pub(crate) type Context = u8;
+
+/// No member: the start of an object, and a guess not yet made.
+pub(crate) const NONE: u8 = 64;
 
 /// The record itself.
 pub(crate) const RECORD: Context = 0;
@@ -16,6 +21,8 @@ pub(crate) const RECORD: Context = 0;
 pub(crate) enum Action {
     /// Nobody asked for it.
     Skip,
+    /// Nobody asked for it, but it is an object that repeats from record to record.
+    Pass(Context),
     /// It fills a leaf.
     Leaf(Leaf, Kind),
     /// It fills a leaf unless the leaf's own member has.
@@ -40,7 +47,8 @@ pub(crate) struct Key {
     pub(crate) length: u8,
     /// A bit for each byte of the pattern.
     pub(crate) mask: u32,
-    name: String,
+    /// How long its value is, if it is a string.
+    pub(crate) guess: LengthGuess,
 }
 
 /// Which members make an object a record.
@@ -49,29 +57,42 @@ pub(crate) mod identity {
     pub(crate) const ID: u8 = 2;
     pub(crate) const TIME: u8 = 4;
     pub(crate) const SOURCE: u8 = 8;
+    /// The record is in this member, whatever stands beside it.
+    pub(crate) const WRAPPER: u8 = 16;
 
     /// An object is a record if it has a name, an id, or both a time and a source.
     pub(crate) fn is_record(bits: u8) -> bool {
-        bits & (NAME | ID) != 0 || bits & (TIME | SOURCE) == TIME | SOURCE
+        bits & WRAPPER == 0 && (bits & (NAME | ID) != 0 || bits & (TIME | SOURCE) == TIME | SOURCE)
     }
 }
 
 /// The members of one object.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Members {
     pub(crate) keys: Vec<Key>,
+    /// For each member (and for none), the two members that followed it last.
+    pub(crate) guesses: [[u8; 2]; NONE as usize + 1],
+    names: Vec<String>,
     /// All leaves below this object.
     pub(crate) leaves: Vec<Leaf>,
     path: String,
 }
 
 impl Members {
+    fn new(path: &str) -> Members {
+        Members {
+            keys: Vec::new(),
+            guesses: [[NONE; 2]; NONE as usize + 1],
+            names: Vec::new(),
+            leaves: Vec::new(),
+            path: path.to_owned(),
+        }
+    }
+
     /// The number of the member called `name`, exactly or but for the case of letters.
     pub(crate) fn find(&self, name: &[u8]) -> Option<usize> {
-        self.keys
-            .iter()
-            .position(|key| key.name.as_bytes() == name)
-            .or_else(|| self.keys.iter().position(|key| key.name.as_bytes().eq_ignore_ascii_case(name)))
+        let exact = self.names.iter().position(|known| known.as_bytes() == name);
+        exact.or_else(|| self.names.iter().position(|known| known.as_bytes().eq_ignore_ascii_case(name)))
     }
 }
 
@@ -84,7 +105,7 @@ pub(crate) struct Keys {
 impl Keys {
     /// The members for a reader of `projection`.
     pub(crate) fn new(projection: Projection) -> Keys {
-        let mut keys = Keys { contexts: vec![Members::default()] };
+        let mut keys = Keys { contexts: vec![Members::new("")] };
         for field in FIELDS.iter().filter(|field| !field.member.is_empty()) {
             keys.add(field.member, field.leaf, projection);
         }
@@ -100,6 +121,9 @@ impl Keys {
         keys.push(RECORD, "timeWindow", Action::Object(window), identity::TIME);
         for name in ["s3", "digestS3Object", "digestStartTime", "configurationItems", "configSnapshotId"] {
             keys.push(RECORD, name, Action::Foreign, 0);
+        }
+        for name in ["CloudTrailEvent", "eventJson"] {
+            keys.push(RECORD, name, Action::Skip, identity::WRAPPER);
         }
         for members in &mut keys.contexts {
             assert!(members.keys.len() <= 64, "members seen are kept in a 64-bit set");
@@ -124,6 +148,7 @@ impl Keys {
             }
             match self.contexts[context as usize].find(name.as_bytes()) {
                 None if projection.has(leaf) => self.push(context, name, action, 0),
+                None if name == "userIdentity" => self.push(context, name, Action::Pass(below), 0),
                 None => self.push(context, name, Action::Skip, 0),
                 Some(known) if projection.has(leaf) => {
                     self.contexts[context as usize].keys[known].action = action
@@ -154,7 +179,7 @@ impl Keys {
     fn context(&mut self, path: &str) -> Context {
         let found = self.contexts.iter().position(|members| members.path == path);
         found.unwrap_or_else(|| {
-            self.contexts.push(Members { path: path.to_owned(), ..Members::default() });
+            self.contexts.push(Members::new(path));
             self.contexts.len() - 1
         }) as Context
     }
@@ -165,8 +190,9 @@ impl Keys {
         pattern[..text.len()].copy_from_slice(text.as_bytes());
         let mask = ((1_u64 << text.len()) - 1) as u32;
         let length = text.len() as u8;
-        let key = Key { action, identity, pattern, length, mask, name: name.to_owned() };
-        self.contexts[context as usize].keys.push(key);
+        let members = &mut self.contexts[context as usize];
+        members.keys.push(Key { action, identity, pattern, length, mask, guess: LengthGuess::default() });
+        members.names.push(name.to_owned());
     }
 }
 

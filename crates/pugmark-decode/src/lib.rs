@@ -20,6 +20,7 @@
 mod decoder;
 mod envelope;
 mod keys;
+mod memo;
 mod needles;
 mod record;
 mod scan;

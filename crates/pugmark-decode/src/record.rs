@@ -8,8 +8,9 @@
 
 use pugmark_event::{BatchBuilder, DefectKind, Kind, Leaf, Limits, parse_time, view};
 
-use crate::keys::{Action, Context, Key, Keys, RECORD, identity};
-use crate::scan::{Lanes, NoEnd, block, container_end, is_scalar, scalar_end, skip_space, string_end};
+use crate::keys::{Action, Context, Key, Keys, NONE, RECORD, identity};
+use crate::memo::Memo;
+use crate::scan::{Lanes, NoEnd, block, container_end, is_scalar, guessed_string_end, scalar_end, skip_space, string_end, StringEnd};
 use crate::text::{Flaw, cut, unescape};
 
 /// JSON text that records stand in.
@@ -57,17 +58,12 @@ pub(crate) struct Columns {
     /// Text written anew: buffer 1 of the batch.
     pub(crate) side: Vec<u8>,
     pub(crate) notes: Vec<Note>,
+    pub(crate) memo: Memo,
     keys: Keys,
-    /// For each object and member, the two members that followed it last.
-    guesses: Vec<[u8; 2]>,
     limits: Limits,
     wants_raw: bool,
     wants_offset: bool,
 }
-
-/// No member: the start of an object, and a guess not yet made.
-const NONE: u8 = 64;
-const GUESSES: usize = NONE as usize + 1;
 
 /// The deepest known objects: record, userIdentity, sessionContext, sessionIssuer, and room for a list.
 const FRAMES: usize = 8;
@@ -136,11 +132,11 @@ impl Columns {
     pub(crate) fn new(builder: BatchBuilder, limits: Limits) -> Columns {
         let keys = Keys::new(builder.projection());
         Columns {
-            guesses: vec![[NONE; 2]; keys.contexts.len() * GUESSES],
             wants_raw: builder.projection().has(Leaf::Raw),
             wants_offset: builder.projection().has(Leaf::SourceOffset),
             side: Vec::new(),
             notes: Vec::new(),
+            memo: Memo::default(),
             builder,
             keys,
             limits,
@@ -200,7 +196,7 @@ impl Columns {
                         self.forget(action, value);
                     }
                     walk.frame.seen |= bit;
-                    match self.value(lanes, text, value, action, &walk).map_err(|stop| (stop, value))? {
+                    match self.value(lanes, text, value, (action, key), &walk).map_err(|stop| (stop, value))? {
                         Done::Value(end) => at = end,
                         Done::Foreign(end) => {
                             walked.foreign = true;
@@ -208,6 +204,10 @@ impl Columns {
                         }
                         Done::Open(context) => {
                             walk.open(context, FrameKind::Object);
+                            if walk.level == 1 {
+                                walk.opened = value;
+                                walk.notes = self.notes.len();
+                            }
                             at = value + 1;
                             continue;
                         }
@@ -261,6 +261,10 @@ impl Columns {
                     }
                     if walk.frame.kind == FrameKind::Item {
                         self.builder.end_item();
+                    } else if walk.level == 1 && self.notes.len() == walk.notes {
+                        let context = walk.frame.context;
+                        let leaves = &self.keys.contexts[context as usize].leaves;
+                        self.memo.remember(text, walk.opened..at, context, leaves, &self.builder);
                     }
                     walk.close();
                 }
@@ -292,14 +296,14 @@ impl Columns {
     #[inline(always)]
     fn name<L: Lanes>(&mut self, lanes: L, text: Text<'_>, at: usize, frame: &mut Frame) -> Name {
         let members = &self.keys.contexts[frame.context as usize];
-        let guess = self.guesses[frame.context as usize * GUESSES + frame.last as usize];
         let here = block(text.bytes, at);
-        for guess in guess {
+        for guess in members.guesses[frame.last as usize] {
             if let Some(key) = members.keys.get(guess as usize)
                 && lanes.matches(here, &key.pattern, key.mask)
             {
                 frame.last = guess;
-                let value = skip_space(text.bytes, at + key.length as usize);
+                let value = at + key.length as usize;
+                let value = if text.bytes[value] > b' ' { value } else { skip_space(text.bytes, value) };
                 return Name::Known { key: guess as usize, value };
             }
         }
@@ -343,7 +347,7 @@ impl Columns {
         };
         match found {
             Some(key) => {
-                let guess = &mut self.guesses[frame.context as usize * GUESSES + frame.last as usize];
+                let guess = &mut self.keys.contexts[frame.context as usize].guesses[frame.last as usize];
                 if guess[0] != key as u8 {
                     *guess = [key as u8, guess[0]];
                 }
@@ -365,9 +369,12 @@ impl Columns {
         lanes: L,
         text: Text<'_>,
         at: usize,
-        action: Action,
+        (action, key): (Action, usize),
         walk: &Walk,
     ) -> Result<Done, Stop> {
+        if text.bytes[at] == b'"' && action != Action::Foreign {
+            return self.string(lanes, text, at, (action, key), walk).map(Done::Value);
+        }
         match action {
             Action::Leaf(leaf, Kind::Text) => self.text(lanes, text, at, leaf, walk).map(Done::Value),
             Action::Leaf(leaf, Kind::Json) => {
@@ -377,9 +384,22 @@ impl Columns {
                 }
                 Ok(Done::Value(end))
             }
-            Action::Skip => self.pass(lanes, text, at, walk).map(Done::Value),
+            Action::Pass(context) if text.bytes[at] == b'{' => {
+                if let Some(end) = self.memo.recall(text, at, context, &mut self.builder) {
+                    return Ok(Done::Value(end));
+                }
+                let end = self.pass(lanes, text, at, walk)?;
+                self.memo.remember(text, at..end, context, &[], &self.builder);
+                Ok(Done::Value(end))
+            }
+            Action::Skip | Action::Pass(_) => self.pass(lanes, text, at, walk).map(Done::Value),
             Action::Leaf(leaf, kind) => self.number(lanes, text, at, (leaf, kind), walk).map(Done::Value),
-            Action::Object(context) if text.bytes[at] == b'{' => Ok(Done::Open(context)),
+            Action::Object(context) if text.bytes[at] == b'{' => {
+                match self.memo.recall(text, at, context, &mut self.builder) {
+                    Some(end) => Ok(Done::Value(end)),
+                    None => Ok(Done::Open(context)),
+                }
+            }
             Action::List(context) if text.bytes[at] == b'[' => Ok(Done::OpenList(context)),
             Action::Weak(leaf, kind) => self.weak(lanes, text, at, (leaf, kind), walk).map(Done::Value),
             Action::Foreign => self.pass(lanes, text, at, walk).map(Done::Foreign),
@@ -387,18 +407,60 @@ impl Columns {
         }
     }
 
+    /// A value that is a string.
+    #[inline(always)]
+    fn string<L: Lanes>(
+        &mut self,
+        lanes: L,
+        text: Text<'_>,
+        at: usize,
+        (action, key): (Action, usize),
+        walk: &Walk,
+    ) -> Value {
+        let guess = &mut self.keys.contexts[walk.frame.context as usize].keys[key].guess;
+        let string = guessed_string_end(lanes, text.bytes, at + 1, text.end, guess).ok_or(Stop::Cut)?;
+        match action {
+            Action::Leaf(leaf, Kind::Text) => self.set_string(text, at, string, leaf, walk)?,
+            Action::Leaf(leaf, Kind::Json) => {
+                self.builder.set_view(leaf, text.view(at, string.close + 1 - at));
+            }
+            Action::Leaf(leaf, kind) => {
+                let content = &text.bytes[at + 1..string.close];
+                let value = if string.escaped { read_escaped(content, kind)? } else { read_number(content, kind) };
+                self.set_number(leaf, kind, value, at);
+            }
+            Action::Weak(leaf, kind) => return self.weak(lanes, text, at, (leaf, kind), walk),
+            Action::Object(_) | Action::List(_) => self.notes.push((DefectKind::BadValue, at)),
+            Action::Skip | Action::Pass(_) | Action::Foreign => {}
+        }
+        Ok(string.close + 1)
+    }
+
+    #[inline(always)]
+    fn set_string(
+        &mut self,
+        text: Text<'_>,
+        at: usize,
+        string: StringEnd,
+        leaf: Leaf,
+        walk: &Walk,
+    ) -> Result<(), Stop> {
+        let length = string.close - at - 1;
+        let view = if string.escaped || length > self.limits.text_bytes_max {
+            self.written_anew(&text.bytes[at + 1..string.close], at)?
+        } else {
+            text.view(at + 1, length)
+        };
+        self.set_text(leaf, view, walk);
+        Ok(())
+    }
+
     /// A text leaf: the content of a string, or the text of any other value as delivered.
     #[inline(always)]
     fn text<L: Lanes>(&mut self, lanes: L, text: Text<'_>, at: usize, leaf: Leaf, walk: &Walk) -> Value {
         if text.bytes[at] == b'"' {
             let string = string_end(lanes, text.bytes, at + 1, text.end).ok_or(Stop::Cut)?;
-            let length = string.close - at - 1;
-            let view = if string.escaped || length > self.limits.text_bytes_max {
-                self.written_anew(&text.bytes[at + 1..string.close], at)?
-            } else {
-                text.view(at + 1, length)
-            };
-            self.set_text(leaf, view, walk);
+            self.set_string(text, at, string, leaf, walk)?;
             return Ok(string.close + 1);
         }
         let end = self.pass(lanes, text, at, walk)?;
@@ -485,7 +547,7 @@ impl Columns {
         (leaf, kind): (Leaf, Kind),
         walk: &Walk,
     ) -> Value {
-        if self.builder.is_set(leaf) {
+        if self.builder.view_of(leaf).is_some() || self.builder.number_of(leaf).is_some() {
             self.pass(lanes, text, at, walk)
         } else if kind == Kind::Text {
             self.text(lanes, text, at, leaf, walk)
@@ -506,16 +568,10 @@ impl Columns {
                 let depth_left = self.limits.depth_max.saturating_sub(walk.level as u32 + 1);
                 Ok(container_end(lanes, bytes, at, text.end, depth_left)?)
             }
-            _ => {
-                let end = scalar_end(bytes, at);
-                if end >= text.end {
-                    Err(Stop::Cut)
-                } else if is_scalar(&bytes[at..end]) {
-                    Ok(end)
-                } else {
-                    Err(Stop::Bad(DefectKind::Malformed))
-                }
-            }
+            _ => match literal_end(bytes, at) {
+                Some(end) if end < text.end => Ok(end),
+                _ => pass_scalar(text, at),
+            },
         }
     }
 
@@ -565,8 +621,32 @@ impl Columns {
                     self.builder.clear(*leaf);
                 }
             }
-            Action::Skip | Action::Weak(..) | Action::Foreign => {}
+            Action::Skip | Action::Pass(_) | Action::Weak(..) | Action::Foreign => {}
         }
+    }
+}
+
+/// End of a `true`, `false` or `null` that a delimiter follows.
+#[inline(always)]
+fn literal_end(bytes: &[u8], at: usize) -> Option<usize> {
+    let end = match block(bytes, at) {
+        b"true" | b"null" => at + 4,
+        b"fals" if bytes[at + 4] == b'e' => at + 5,
+        _ => return None,
+    };
+    matches!(bytes[end], b',' | b'}').then_some(end)
+}
+
+/// Passes over a number, or a literal that something unusual follows.
+#[cold]
+fn pass_scalar(text: Text<'_>, at: usize) -> Value {
+    let end = scalar_end(text.bytes, at);
+    if end >= text.end {
+        Err(Stop::Cut)
+    } else if is_scalar(&text.bytes[at..end]) {
+        Ok(end)
+    } else {
+        Err(Stop::Bad(DefectKind::Malformed))
     }
 }
 
@@ -582,13 +662,17 @@ struct Walk {
     stack: [Frame; FRAMES],
     level: usize,
     frame: Frame,
+    /// Where the object in the record that is open starts.
+    opened: usize,
+    /// Remarks when it was opened.
+    notes: usize,
 }
 
 impl Walk {
     #[inline(always)]
     fn new() -> Walk {
         let frame = Frame::new(RECORD, FrameKind::Object);
-        Walk { stack: [frame; FRAMES], level: 0, frame }
+        Walk { stack: [frame; FRAMES], level: 0, frame, opened: 0, notes: 0 }
     }
 
     #[inline(always)]

@@ -177,6 +177,7 @@ fn walk_with<L: Lanes>(lanes: L, sheet: &mut Sheet, shape: &mut Shape, view: &Vi
                 let kind = if view.ended { DefectKind::Malformed } else { DefectKind::RecordTooLarge };
                 at = lose(sheet, shape, view, (kind, start));
             }
+            Step::Broken(_, start) if is_open(sheet, view, start) => return start,
             Step::Broken(kind, start) => at = lose(sheet, shape, view, (kind, start)),
         }
     }
@@ -192,6 +193,18 @@ fn finish(sheet: &mut Sheet, shape: &mut Shape, view: &View<'_>, end: usize) {
     shape.place = Place::Stopped;
 }
 
+/// True if the object or list at `start` goes on after the window: broken or
+/// not, where it ends is where reading goes on.
+#[cold]
+fn is_open(sheet: &Sheet, view: &View<'_>, start: usize) -> bool {
+    let Text { bytes, end, .. } = view.text;
+    !view.ended
+        && end - start <= sheet.limits.record_bytes_max
+        && matches!(bytes[start], b'{' | b'[')
+        && container_end(Portable, bytes, start, end, u32::MAX)
+            .map_or(true, |after| skip_space(bytes, after) >= end)
+}
+
 /// Counts one lost record and answers where the next may start.
 #[cold]
 fn lose(sheet: &mut Sheet, shape: &mut Shape, view: &View<'_>, (kind, start): (DefectKind, usize)) -> usize {
@@ -202,11 +215,11 @@ fn lose(sheet: &mut Sheet, shape: &mut Shape, view: &View<'_>, (kind, start): (D
     sheet.lost(kind, view.offsets.of(start), &detail);
     // A record that is whole but wrong inside is stepped over; else look for the next one.
     if matches!(bytes[start], b'{' | b'[')
-        && in_list
+        && (in_list || kind != DefectKind::Malformed)
         && let Ok(after) = container_end(Portable, bytes, start, end, u32::MAX)
-        && matches!(bytes[skip_space(bytes, after)], b',' | b']')
+        && (!in_list || matches!(bytes[skip_space(bytes, after)], b',' | b']'))
     {
-        shape.place = Place::AfterItem;
+        shape.place = if in_list { Place::AfterItem } else { Place::Top };
         return after;
     }
     shape.place = Place::Lost { in_list };

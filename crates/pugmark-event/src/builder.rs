@@ -6,14 +6,14 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanArray, Date32Array, ListArray, StringViewArray, StructArray, TimestampMicrosecondArray,
+    Array, ArrayRef, BooleanArray, Date32Array, ListArray, StringViewArray, StructArray, TimestampMicrosecondArray,
     UInt64Array, new_null_array,
 };
 use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
-use arrow::datatypes::{DataType, FieldRef, Schema};
+use arrow::datatypes::{ArrowNativeType, DataType, FieldRef, Fields, Schema, SchemaRef};
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 
-use crate::fields::{Column, Field, Kind, Leaf};
+use crate::fields::{Column, FIELDS, Field, Kind, Leaf};
 use crate::{EventBatch, Object, Projection};
 
 /// The rows of one object in a batch.
@@ -36,62 +36,93 @@ pub struct Buffers {
     pub derived: Vec<u8>,
 }
 
+/// A value that stands for null while a column is built.
+trait Absent: ArrowNativeType + PartialEq {
+    /// No view has this length, no time or count this value.
+    const ABSENT: Self;
+}
+
+impl Absent for u128 {
+    const ABSENT: u128 = u128::MAX;
+}
+
+impl Absent for i64 {
+    const ABSENT: i64 = i64::MIN;
+}
+
 /// Values of one leaf: 64-bit numbers or 128-bit string views.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Values<T> {
     values: Vec<T>,
-    valid: Vec<u64>,
+    /// Some row may be null.
+    has_gaps: bool,
 }
 
-impl<T> Default for Values<T> {
-    fn default() -> Values<T> {
-        Values { values: Vec::new(), valid: Vec::new() }
-    }
-}
-
-impl<T: Copy + Default> Values<T> {
-    #[inline]
+impl<T: Absent> Values<T> {
+    #[inline(always)]
     fn set(&mut self, row: usize, value: T) {
         if self.values.len() == row {
             self.values.push(value);
         } else {
-            self.values.resize(self.values.len().max(row + 1), T::default());
-            self.values[row] = value;
+            self.set_out_of_turn(row, value);
         }
-        let word = row / 64;
-        if self.valid.len() <= word {
-            self.valid.resize(word + 1, 0);
+    }
+
+    /// Sets a row after rows without a value, or one that has a value already.
+    #[inline(never)]
+    fn set_out_of_turn(&mut self, row: usize, value: T) {
+        if self.values.len() < row {
+            self.has_gaps = true;
+            self.values.resize(row, T::ABSENT);
         }
-        self.valid[word] |= 1 << (row % 64);
+        self.values.truncate(row);
+        self.values.push(value);
     }
 
     fn clear(&mut self, row: usize) {
         self.values.truncate(row);
-        if let Some(word) = self.valid.get_mut(row / 64) {
-            *word &= (1 << (row % 64)) - 1;
-        }
-        self.valid.truncate(row / 64 + 1);
     }
 
-    fn has(&self, row: usize) -> bool {
-        self.valid.get(row / 64).is_some_and(|word| word >> (row % 64) & 1 == 1)
+    fn get(&self, row: usize) -> Option<T> {
+        self.values.get(row).copied().filter(|value| *value != T::ABSENT)
     }
 
-    fn is_empty(&self) -> bool {
-        self.values.is_empty()
-    }
-
-    fn finish(&mut self, rows: usize) -> (ScalarBuffer<T>, NullBuffer)
-    where
-        T: arrow::datatypes::ArrowNativeType,
-    {
-        self.values.resize(rows, T::default());
-        self.valid.resize(rows.div_ceil(64), 0);
+    fn finish(&mut self, rows: usize) -> (ScalarBuffer<T>, Option<NullBuffer>) {
         let capacity = self.values.capacity();
-        let values = std::mem::replace(&mut self.values, Vec::with_capacity(capacity));
-        let valid = std::mem::take(&mut self.valid);
-        let valid = BooleanBuffer::new(Buffer::from_vec(valid), 0, rows);
-        (ScalarBuffer::from(values), NullBuffer::new(valid))
+        let mut values = std::mem::replace(&mut self.values, Vec::with_capacity(capacity));
+        let has_gaps = std::mem::take(&mut self.has_gaps) || values.len() < rows;
+        values.resize(rows, T::ABSENT);
+        let valid = has_gaps.then(|| {
+            let valid = BooleanBuffer::collect_bool(rows, |row| values[row] != T::ABSENT);
+            for value in values.iter_mut().filter(|value| **value == T::ABSENT) {
+                *value = T::default();
+            }
+            NullBuffer::new(valid)
+        });
+        (ScalarBuffer::from(values), valid)
+    }
+}
+
+/// How a column is put together from leaves.
+#[derive(Debug)]
+enum Node {
+    Leaf(&'static Field),
+    Struct(Fields, Vec<Node>),
+    List(FieldRef, Box<Node>),
+}
+
+impl Node {
+    /// The node of `leaves`, which share their path up to `depth`.
+    fn new(leaves: &'static [Field], depth: usize, data_type: &DataType) -> Node {
+        match data_type {
+            DataType::Struct(members) => {
+                let groups = leaves.chunk_by(|a, b| segment(a, depth + 1) == segment(b, depth + 1));
+                let nodes = groups.zip(members).map(|(group, member)| Node::new(group, depth + 1, member.data_type()));
+                Node::Struct(members.clone(), nodes.collect())
+            }
+            DataType::List(item) => Node::List(Arc::clone(item), Box::new(Node::new(leaves, depth, item.data_type()))),
+            _ => Node::Leaf(&leaves[0]),
+        }
     }
 }
 
@@ -108,13 +139,23 @@ pub struct BatchBuilder {
     list_ends: Vec<i32>,
     list_items: usize,
     segments: Vec<Segment>,
+    schema: SchemaRef,
+    nodes: Arc<[Node]>,
+    /// An array of nulls for each kind.
+    nulls: [Option<ArrayRef>; Kind::COUNT],
 }
 
 impl BatchBuilder {
     /// A builder of the leaves in `projection`.
     pub fn new(projection: Projection) -> BatchBuilder {
+        let columns = projection.columns();
+        let fields: Vec<FieldRef> = columns.iter().map(|column| Arc::new(column.arrow())).collect();
+        let nodes = columns.iter().zip(&fields).map(|(column, field)| Node::new(column.leaves(), 0, field.data_type()));
         BatchBuilder {
+            nodes: nodes.collect(),
+            schema: Arc::new(Schema::new(fields)),
             projection,
+            nulls: [const { None }; Kind::COUNT],
             rows: 0,
             views: (0..Leaf::COUNT).map(|_| Values::default()).collect(),
             numbers: (0..Leaf::COUNT).map(|_| Values::default()).collect(),
@@ -150,13 +191,13 @@ impl BatchBuilder {
     }
 
     /// Sets a text or JSON leaf of the open row to a view made by [`view`].
-    #[inline]
+    #[inline(always)]
     pub fn set_view(&mut self, leaf: Leaf, view: u128) {
         self.views[leaf as usize].set(self.rows, view);
     }
 
     /// Sets a time (microseconds), flag (0 or 1) or count leaf of the open row.
-    #[inline]
+    #[inline(always)]
     pub fn set_number(&mut self, leaf: Leaf, value: i64) {
         self.numbers[leaf as usize].set(self.rows, value);
     }
@@ -167,13 +208,18 @@ impl BatchBuilder {
         self.numbers[leaf as usize].clear(self.rows);
     }
 
-    /// True if the open row has a value in `leaf`.
-    pub fn is_set(&self, leaf: Leaf) -> bool {
-        self.views[leaf as usize].has(self.rows) || self.numbers[leaf as usize].has(self.rows)
+    /// What the open row holds in a text or JSON leaf.
+    pub fn view_of(&self, leaf: Leaf) -> Option<u128> {
+        self.views[leaf as usize].get(self.rows)
+    }
+
+    /// What the open row holds in a time, flag or count leaf.
+    pub fn number_of(&self, leaf: Leaf) -> Option<i64> {
+        self.numbers[leaf as usize].get(self.rows)
     }
 
     /// Sets a leaf of the open item of the resources list.
-    #[inline]
+    #[inline(always)]
     pub fn set_item_view(&mut self, leaf: Leaf, view: u128) {
         self.views[leaf as usize].set(self.list_items, view);
     }
@@ -206,13 +252,8 @@ impl BatchBuilder {
 
     /// Forgets the open row.
     pub fn undo_row(&mut self) {
-        for (views, numbers) in self.views.iter_mut().zip(&mut self.numbers) {
-            if views.values.len() > self.rows {
-                views.clear(self.rows);
-            }
-            if numbers.values.len() > self.rows {
-                numbers.clear(self.rows);
-            }
+        for field in FIELDS.iter().filter(|field| !LIST_LEAVES.contains(&field.leaf)) {
+            self.clear(field.leaf);
         }
         self.clear_items();
     }
@@ -228,18 +269,13 @@ impl BatchBuilder {
         self.fill_path_columns(rows, &mut buffers.side);
         let buffers: Arc<[Buffer]> =
             Arc::from([buffers.arena, Buffer::from_vec(buffers.side), Buffer::from_vec(buffers.derived)]);
-        let mut fields = Vec::new();
-        let mut arrays = Vec::new();
-        for column in self.projection.columns() {
-            let field: FieldRef = Arc::new(column.arrow());
-            arrays.push(self.array(column.leaves(), 0, &field, rows, &buffers));
-            fields.push(field);
-        }
+        let nodes = Arc::clone(&self.nodes);
+        let arrays = nodes.iter().map(|node| self.array(node, rows, &buffers)).collect();
         self.list_ends.clear();
         self.list_items = 0;
         self.segments.clear();
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
-        let batch = RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options)
+        let batch = RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options)
             .expect("every array is built for `rows` rows from the field table's own types");
         EventBatch::built(batch, self.projection)
     }
@@ -277,30 +313,18 @@ impl BatchBuilder {
         }
     }
 
-    /// The array of the leaves that share a path up to `depth`.
-    fn array(
-        &mut self,
-        leaves: &'static [Field],
-        depth: usize,
-        field: &FieldRef,
-        rows: usize,
-        buffers: &Arc<[Buffer]>,
-    ) -> ArrayRef {
-        match field.data_type() {
-            DataType::Struct(members) => {
-                let mut arrays = Vec::with_capacity(members.len());
-                let groups = leaves.chunk_by(|a, b| segment(a, depth + 1) == segment(b, depth + 1));
-                for (group, member) in groups.zip(members) {
-                    arrays.push(self.array(group, depth + 1, member, rows, buffers));
-                }
+    fn array(&mut self, node: &Node, rows: usize, buffers: &Arc<[Buffer]>) -> ArrayRef {
+        match node {
+            Node::Struct(members, nodes) => {
+                let arrays = nodes.iter().map(|node| self.array(node, rows, buffers)).collect();
                 Arc::new(
                     StructArray::try_new_with_length(members.clone(), arrays, None, rows)
                         .expect("members are built from the same fields"),
                 )
             }
-            DataType::List(item) => {
+            Node::List(item, node) => {
                 let items = std::mem::take(&mut self.list_items);
-                let values = self.array(leaves, depth, item, items, buffers);
+                let values = self.array(node, items, buffers);
                 let mut ends = vec![0];
                 ends.append(&mut self.list_ends);
                 ends.resize(rows + 1, items as i32);
@@ -308,20 +332,31 @@ impl BatchBuilder {
                 let ends = OffsetBuffer::new(ScalarBuffer::from(ends));
                 Arc::new(ListArray::new(Arc::clone(item), ends, values, Some(NullBuffer::new(valid))))
             }
-            data_type => self.leaf_array(&leaves[0], data_type, rows, buffers),
+            Node::Leaf(field) => self.leaf_array(field, rows, buffers),
+        }
+    }
+
+    /// `rows` nulls; most columns of most batches have no value, so they share one array.
+    fn nulls(&mut self, kind: Kind, rows: usize) -> ArrayRef {
+        let shared = &mut self.nulls[kind as usize];
+        match shared {
+            Some(nulls) if nulls.len() >= rows => nulls.slice(0, rows),
+            _ => {
+                let nulls = new_null_array(&kind.data_type(), rows.max(1_024));
+                shared.insert(nulls).slice(0, rows)
+            }
         }
     }
 
     fn leaf_array(
         &mut self,
         field: &Field,
-        data_type: &DataType,
         rows: usize,
         buffers: &Arc<[Buffer]>,
     ) -> ArrayRef {
         let leaf = field.leaf as usize;
-        if self.views[leaf].is_empty() && self.numbers[leaf].is_empty() {
-            return new_null_array(data_type, rows);
+        if self.views[leaf].values.is_empty() && self.numbers[leaf].values.is_empty() {
+            return self.nulls(field.kind, rows);
         }
         match field.kind {
             Kind::Text | Kind::Json => {
@@ -329,27 +364,27 @@ impl BatchBuilder {
                 #[expect(unsafe_code, reason = "validating each view again would cost more than decoding it")]
                 // SAFETY: the caller of `finish` promises that the views are in bounds and UTF-8.
                 let array =
-                    unsafe { StringViewArray::new_unchecked(views, Arc::clone(buffers), Some(valid)) };
+                    unsafe { StringViewArray::new_unchecked(views, Arc::clone(buffers), valid) };
                 Arc::new(array)
             }
             Kind::Time => {
                 let (values, valid) = self.numbers[leaf].finish(rows);
-                Arc::new(TimestampMicrosecondArray::new(values, Some(valid)).with_timezone("UTC"))
+                Arc::new(TimestampMicrosecondArray::new(values, valid).with_timezone("UTC"))
             }
             Kind::Flag => {
                 let (values, valid) = self.numbers[leaf].finish(rows);
                 let values: BooleanBuffer = values.iter().map(|value| *value != 0).collect();
-                Arc::new(BooleanArray::new(values, Some(valid)))
+                Arc::new(BooleanArray::new(values, valid))
             }
             Kind::Count => {
                 let (values, valid) = self.numbers[leaf].finish(rows);
                 let values: ScalarBuffer<u64> = values.iter().map(|value| *value as u64).collect();
-                Arc::new(UInt64Array::new(values, Some(valid)))
+                Arc::new(UInt64Array::new(values, valid))
             }
             Kind::Day => {
                 let (values, valid) = self.numbers[leaf].finish(rows);
                 let values: ScalarBuffer<i32> = values.iter().map(|value| *value as i32).collect();
-                Arc::new(Date32Array::new(values, Some(valid)))
+                Arc::new(Date32Array::new(values, valid))
             }
         }
     }
@@ -366,23 +401,41 @@ fn segment(field: &Field, depth: usize) -> &'static str {
 /// The Arrow string view of `bytes[start..start + length]` in buffer `buffer`:
 /// up to 12 bytes inline, else a 4-byte prefix, the buffer and the offset
 /// (Arrow columnar format, "Variable-size Binary View Layout").
-#[inline]
+#[inline(always)]
 pub fn view(bytes: &[u8], start: usize, length: usize, buffer: u32) -> u128 {
+    match bytes.get(start..start + 16) {
+        Some(window) => {
+            let word = u128::from_le_bytes(window.try_into().expect("16 bytes"));
+            // Sixteen bytes at once; what is not ours is masked off.
+            let inline = (word & INLINE[length.min(12)]) << 32;
+            let outside = (start as u128) << 96 | u128::from(buffer) << 64 | u128::from(word as u32) << 32;
+            length as u128 | if length <= 12 { inline } else { outside }
+        }
+        None => view_at_end(bytes, start, length, buffer),
+    }
+}
+
+/// The low bytes of a word, by how many.
+const INLINE: [u128; 13] = {
+    let mut masks = [0; 13];
+    let mut length = 0;
+    while length < 13 {
+        masks[length] = (1 << (8 * length)) - 1;
+        length += 1;
+    }
+    masks
+};
+
+/// A view of text with fewer than sixteen bytes after its start.
+#[cold]
+fn view_at_end(bytes: &[u8], start: usize, length: usize, buffer: u32) -> u128 {
+    let mut window = [0; 16];
+    window[..length].copy_from_slice(&bytes[start..start + length]);
+    let word = u128::from_le_bytes(window);
     if length <= 12 {
-        // Sixteen bytes at once where they are there; the mask drops what is not ours.
-        let word = match bytes.get(start..start + 16) {
-            Some(window) => u128::from_le_bytes(window.try_into().expect("16 bytes")),
-            None => {
-                let mut window = [0; 16];
-                window[..length].copy_from_slice(&bytes[start..start + length]);
-                u128::from_le_bytes(window)
-            }
-        };
-        let kept = word & ((1 << (8 * length)) - 1);
-        kept << 32 | length as u128
+        word << 32 | length as u128
     } else {
-        let prefix = u32::from_le_bytes([bytes[start], bytes[start + 1], bytes[start + 2], bytes[start + 3]]);
-        (start as u128) << 96 | u128::from(buffer) << 64 | u128::from(prefix) << 32 | length as u128
+        (start as u128) << 96 | u128::from(buffer) << 64 | u128::from(word as u32) << 32 | length as u128
     }
 }
 

@@ -29,6 +29,9 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// How many kinds there are.
+    pub(crate) const COUNT: usize = Kind::Day as usize + 1;
+
     /// The Arrow type that carries this kind.
     pub fn data_type(self) -> DataType {
         match self {

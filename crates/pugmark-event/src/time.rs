@@ -90,7 +90,7 @@ pub fn parse_day(text: &[u8]) -> Option<i32> {
 /// (taken as UTC), a date alone, and the basic notation `20260115T100000Z`
 /// (spec/record.md §4.3). A leap second counts as the second before it.
 /// Answers `None` for anything else.
-#[inline]
+#[inline(always)]
 pub fn parse_time(text: &[u8]) -> Option<i64> {
     match <&[u8; 20]>::try_from(text) {
         Ok(exact) => parse_exact(exact).or_else(|| parse_any(text)),
@@ -99,7 +99,7 @@ pub fn parse_time(text: &[u8]) -> Option<i64> {
 }
 
 /// The form that nearly every record has: `YYYY-MM-DDThh:mm:ssZ`.
-#[inline]
+#[inline(always)]
 fn parse_exact(t: &[u8; 20]) -> Option<i64> {
     let marks =
         t[4] == b'-' && t[7] == b'-' && t[10] == b'T' && t[13] == b':' && t[16] == b':' && t[19] == b'Z';
@@ -121,6 +121,7 @@ fn parse_exact(t: &[u8; 20]) -> Option<i64> {
     Some(days * DAY_US + i64::from(hour * 3_600 + minute * 60 + second) * 1_000_000)
 }
 
+#[cold]
 fn parse_any(text: &[u8]) -> Option<i64> {
     let (rest, day) = date(text.trim_ascii())?;
     let start = i64::from(day) * DAY_US;

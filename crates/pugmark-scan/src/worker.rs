@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use arrow::array::BooleanArray;
+use arrow::array::{Array, BooleanArray};
 use arrow::compute::{and, prep_null_mask_filter};
 use pugmark_decode::{Decoder, Plan, Verdict};
 use pugmark_event::{Defect, DefectKind, EventBatch, Fill, Leaf, Object, Origin, Tally};
@@ -185,8 +185,9 @@ impl<S: Sink> Rows<'_, S> {
         }
         if let Some(filter) = &self.request.filter {
             let passed = filter(&batch)?;
+            let passed = if passed.null_count() == 0 { passed } else { prep_null_mask_filter(&passed) };
             keep = Some(match keep {
-                Some(keep) => and(&keep, &prep_null_mask_filter(&passed))?,
+                Some(keep) => and(&keep, &passed)?,
                 None => passed,
             });
         }

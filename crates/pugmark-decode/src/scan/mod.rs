@@ -116,6 +116,54 @@ pub(crate) fn string_end<L: Lanes>(lanes: L, text: &[u8], start: usize, end: usi
     None
 }
 
+/// The length that a member's string had the last times.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct LengthGuess {
+    length: u8,
+    /// Wrong guesses of late; with many the length is not guessed at all.
+    misses: u8,
+}
+
+/// Wrong guesses after which a length counts as not predictable.
+const MISSES_MAX: u8 = 12;
+
+/// [`string_end`] where the string is likely as long as the one before.
+///
+/// Finding a closing quote takes a chain of instructions that each wait for
+/// the one before, and the next member can only be read from there. A right
+/// guess is checked beside that chain, not in it: the processor goes on with
+/// the next member while the check is under way. Ids, times, accounts and
+/// versions nearly always have the length they had.
+#[inline(always)]
+pub(crate) fn guessed_string_end<L: Lanes>(
+    lanes: L,
+    text: &[u8],
+    start: usize,
+    end: usize,
+    guess: &mut LengthGuess,
+) -> Option<StringEnd> {
+    if guess.misses < MISSES_MAX {
+        let length = usize::from(guess.length & 63);
+        let (mut quotes, mut backslashes) = lanes.string_marks(block(text, start));
+        let mut before = 0;
+        if length >= 32 {
+            before = quotes | backslashes;
+            (quotes, backslashes) = lanes.string_marks(block(text, start + 32));
+        }
+        // Shifted so that the place of the closing quote is the highest bit: only it may be set.
+        let shift = 31 - (length as u32 & 31);
+        let is_right = before == 0 && quotes << shift == 1 << 31 && backslashes << shift == 0;
+        if is_right && start + length < end {
+            guess.misses = guess.misses.saturating_sub(1);
+            return Some(StringEnd { close: start + length, escaped: false });
+        }
+        guess.misses += 2;
+    }
+    let found = string_end(lanes, text, start, end)?;
+    guess.length = (found.close - start).min(63) as u8;
+    Some(found)
+}
+
 /// Goes on from a backslash.
 #[cold]
 fn escaped_string_end(text: &[u8], backslash: usize, end: usize) -> Option<StringEnd> {
@@ -308,6 +356,21 @@ mod tests {
         }
         for text in ["", "-", "01", "1.", ".5", "1e", "1e+", "+1", "nul", "NaN", "0x1", "1 "] {
             assert!(!is_scalar(text.as_bytes()), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_guess_changes_nothing() {
+        for length in [0_usize, 1, 5, 31, 32, 33, 36, 62, 63, 64, 100] {
+            let text = format!("{}\" \"", "x".repeat(length));
+            let bytes = padded(text.as_bytes());
+            let mut guess = LengthGuess::default();
+            for other in [0_usize, 7, 31, 32, 36, 63, length] {
+                guess.length = other.min(63) as u8;
+                guess.misses = 0;
+                let found = guessed_string_end(Portable, &bytes, 0, text.len(), &mut guess);
+                assert_eq!(found, string_end(Portable, &bytes, 0, text.len()), "{other} for {length}");
+            }
         }
     }
 
