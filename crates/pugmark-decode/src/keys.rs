@@ -35,8 +35,9 @@ pub(crate) enum Action {
     Foreign,
 }
 
-/// One member.
+/// One member; one cache line.
 #[derive(Clone, Debug)]
+#[repr(align(64))]
 pub(crate) struct Key {
     pub(crate) action: Action,
     /// Bits of [`identity`] that this member contributes.

@@ -8,7 +8,7 @@
 
 use pugmark_event::{BatchBuilder, DefectKind, Kind, Leaf, Limits, parse_time, view};
 
-use crate::keys::{Action, Context, Key, Keys, NONE, RECORD, identity};
+use crate::keys::{Action, Context, Key, Keys, Members, NONE, RECORD, identity};
 use crate::memo::Memo;
 use crate::scan::{Lanes, NoEnd, block, container_end, is_scalar, guessed_string_end, scalar_end, skip_space, string_end, StringEnd};
 use crate::text::{Flaw, cut, unescape};
@@ -186,6 +186,9 @@ impl Columns {
         let mut unknown = 0;
         let mut at = start + 1;
         loop {
+            if walk.frame.kind == FrameKind::Object {
+                at = self.run(lanes, &text, at, (&mut walk.frame, &mut walked.identity));
+            }
             match self.name(lanes, text, at, &mut walk.frame) {
                 Name::Known { key, value } => {
                     let Key { action, identity, .. } =
@@ -239,6 +242,95 @@ impl Columns {
                 After::Member(next) => at = next,
                 After::End(end) => return Ok(Walked { end, ..walked }),
             }
+        }
+    }
+
+    /// Reads the members from `at` on as long as they are what is nearly always
+    /// there: an expected name, a plain value, a comma. Answers where the next
+    /// name stands. Everything else is left to the careful path; this one only
+    /// saves it work.
+    #[inline(always)]
+    fn run<L: Lanes>(
+        &mut self,
+        lanes: L,
+        text: &Text<'_>,
+        mut at: usize,
+        (frame, identity): (&mut Frame, &mut u8),
+    ) -> usize {
+        let Columns { builder, keys, limits, .. } = self;
+        let Members { keys, guesses, .. } = &mut keys.contexts[frame.context as usize];
+        let Text { bytes, end, .. } = *text;
+        loop {
+            let here = block(bytes, at);
+            let [first, second] = guesses[frame.last as usize];
+            let mut number = first;
+            let mut key = match keys.get_mut(first as usize) {
+                Some(key) if lanes.matches(here, &key.pattern, key.mask) => key,
+                _ => {
+                    number = second;
+                    match keys.get_mut(second as usize) {
+                        Some(key) if lanes.matches(here, &key.pattern, key.mask) => key,
+                        _ => return at,
+                    }
+                }
+            };
+            let key = &mut key;
+            let bit = 1 << number;
+            let value = at + key.length as usize;
+            let after = match (bytes[value], key.action) {
+                (b'"', Action::Skip) => match string_end(lanes, bytes, value + 1, end) {
+                    Some(string) => string.close + 1,
+                    None => return at,
+                },
+                (b'"', Action::Leaf(leaf, Kind::Text)) if frame.seen & bit == 0 => {
+                    match guessed_string_end(lanes, bytes, value + 1, end, &mut key.guess) {
+                        Some(StringEnd { close, escaped: false }) if close - value <= limits.text_bytes_max => {
+                            // Set before the comma is seen: the careful path sets it again.
+                            builder.set_view(leaf, text.view(value + 1, close - value - 1));
+                            close + 1
+                        }
+                        _ => return at,
+                    }
+                }
+                (b'{', Action::Skip) => match container_end(lanes, bytes, value, end, limits.depth_max / 2) {
+                    Ok(after) => after,
+                    Err(_) => return at,
+                },
+                (b'{', Action::Leaf(leaf, Kind::Json)) if frame.seen & bit == 0 => {
+                    match container_end(lanes, bytes, value, end, limits.depth_max / 2) {
+                        Ok(after) => {
+                            builder.set_view(leaf, text.view(value, after - value));
+                            after
+                        }
+                        Err(_) => return at,
+                    }
+                }
+                (b'n', Action::Skip | Action::Leaf(..)) => match literal_end(bytes, value) {
+                    Some(after) if frame.seen & bit == 0 => after,
+                    _ => return at,
+                },
+                (mark @ (b't' | b'f'), Action::Leaf(leaf, Kind::Flag)) if frame.seen & bit == 0 => {
+                    match literal_end(bytes, value) {
+                        Some(after) => {
+                            builder.set_number(leaf, i64::from(mark == b't'));
+                            after
+                        }
+                        None => return at,
+                    }
+                }
+                (b't' | b'f', Action::Skip) => match literal_end(bytes, value) {
+                    Some(after) => after,
+                    None => return at,
+                },
+                _ => return at,
+            };
+            if bytes[after] != b',' || frame.seen & bit != 0 {
+                return at;
+            }
+            frame.last = number;
+            frame.seen |= bit;
+            *identity |= key.identity;
+            at = after + 1;
         }
     }
 
