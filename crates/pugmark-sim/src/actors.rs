@@ -218,7 +218,7 @@ impl Actor {
     /// account, the others through Identity Center.
     fn sign_in_person(&self, stage: &mut Stage, time: i64) -> (Rc<Voice>, i64) {
         let at_console = stage.chance.odds(0.7);
-        if self.name.len() % 2 == 0 {
+        if self.name.len().is_multiple_of(2) {
             let manner = if at_console { Manner::Console } else { Manner::Client };
             return (self.federate(stage, manner, time), 8 * 3_600);
         }
@@ -317,7 +317,7 @@ impl Actor {
         (Stage::session_voice(&role, &session, (&self.ip, agent)), 3_600)
     }
 
-    /// A job or pod brings an OpenID Connect token.
+    /// A job or pod brings a token of another identity provider.
     fn bring_token(
         &self,
         stage: &mut Stage,

@@ -49,7 +49,7 @@ pub(crate) struct Manners {
 /// All lanes and what is still to come.
 pub(crate) struct Lanes {
     manners: Manners,
-    lanes: Vec<Lane>,
+    all: Vec<Lane>,
     /// Records held back until a mark, with their lane and time.
     later: BTreeMap<i64, Vec<(usize, i64, Box<str>)>>,
     /// The mark of the next delivery.
@@ -89,8 +89,8 @@ pub(crate) fn mark_of(time: i64) -> i64 {
 impl Lanes {
     pub(crate) fn new(manners: Manners) -> Lanes {
         let count = manners.accounts.len() * manners.regions.len() * Folder::ALL.len();
-        let lanes = std::iter::repeat_with(Lane::default).take(count).collect();
-        Lanes { manners, lanes, later: BTreeMap::new(), next_mark: i64::MIN, counts: Counts::default() }
+        let all = std::iter::repeat_with(Lane::default).take(count).collect();
+        Lanes { manners, all, later: BTreeMap::new(), next_mark: i64::MIN, counts: Counts::default() }
     }
 
     pub(crate) fn lane(&self, account: usize, region: usize, folder: Folder) -> usize {
@@ -101,7 +101,7 @@ impl Lanes {
     pub(crate) fn place(&mut self, lane: usize, due: Due, write: impl FnOnce(&mut String)) {
         self.counts.events += 1;
         if due.mark <= self.next_mark {
-            let lane = &mut self.lanes[lane];
+            let lane = &mut self.all[lane];
             let start = lane.text.len();
             write(&mut lane.text);
             lane.waiting.push((due.time, start, lane.text.len()));
@@ -126,19 +126,19 @@ impl Lanes {
     ) -> io::Result<()> {
         while let Some(entry) = self.later.first_entry().filter(|entry| *entry.key() <= mark) {
             for (lane, time, text) in entry.remove() {
-                let lane = &mut self.lanes[lane];
+                let lane = &mut self.all[lane];
                 let start = lane.text.len();
                 lane.text.push_str(&text);
                 lane.waiting.push((time, start, lane.text.len()));
             }
         }
-        for index in 0..self.lanes.len() {
-            if !self.lanes[index].waiting.is_empty() {
-                let mut lane = std::mem::take(&mut self.lanes[index]);
+        for index in 0..self.all.len() {
+            if !self.all[index].waiting.is_empty() {
+                let mut lane = std::mem::take(&mut self.all[index]);
                 self.deliver_lane(index, &mut lane, &mut Round { mark, chance, outlet })?;
                 lane.text.clear();
                 lane.waiting.clear();
-                self.lanes[index] = lane;
+                self.all[index] = lane;
             }
         }
         Ok(())
@@ -241,7 +241,9 @@ impl Lanes {
         let region = self.manners.regions[place % self.manners.regions.len()];
         let mut key = format!("AWSLogs/{}{account}/{folder}/{region}/", self.manners.org);
         clock::push_day(&mut key, round.mark);
-        key.push_str(&format!("/{account}_{folder}_{region}_"));
+        for part in ["/", account, "_", folder, "_", region, "_"] {
+            key.push_str(part);
+        }
         clock::push_compact(&mut key, round.mark);
         key.push('_');
         round.chance.word(&mut key, 16);

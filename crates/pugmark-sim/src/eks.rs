@@ -16,6 +16,7 @@ pub(crate) const CLUSTER: &str = "prod";
 /// One life never makes more events than this.
 pub(crate) const EVENTS_MAX: u64 = 220;
 const LIVES_MAX: usize = 12;
+const SUBNETS: [&str; 2] = ["subnet-0a11bb22cc33dd441", "subnet-0a11bb22cc33dd442"];
 const NODEGROUP: &str = "workers";
 const CLUSTER_AGENT: &str = "eksctl/0.193.0 aws-sdk-go-v2/1.32.2 ua/2.1 os/linux lang/go#1.23.2 md/GOOS#linux md/GOARCH#amd64 api/eks#1.51.0";
 
@@ -41,15 +42,20 @@ pub(crate) fn play(stage: &mut Stage, index: usize) -> Cluster {
     let place = Place { account: index, region: 1.min(stage.world.regions.len() - 1) };
     let start = stage.world.start + 8 * 3_600 + index as i64 * 2_220;
     let days = ((stage.world.end - stage.world.start) / DAY).min(3) - 1;
-    let life = Life::new(stage, (place, start));
+    let mut life = Life::new(stage, place);
     let mut story = Story::begin(stage, place, start);
-    create_cluster(&mut story, &life);
+    ask_for_cluster(&mut story, &life);
+    life.enlist(&mut story);
+    build_network(&mut story, &life);
+    await_cluster(&mut story, &life);
     create_nodegroup(&mut story, &life);
     run_nodes(&mut story, &life);
     grant_access(&mut story, &life);
     story.time = start + days * DAY + 5 * 3_600;
-    let (delete_nodegroup, consequences) = delete_nodegroup(&mut story, &life);
     let deleted = story.time;
+    let delete_nodegroup = delete_nodegroup(&mut story, &life);
+    life.enlist(&mut story);
+    let consequences = clean_up(&mut story, &life);
     story.insight((deleted, deleted + 120), ("eks.amazonaws.com", "DeleteNodegroup", ""));
     delete_cluster(&mut story, &life);
     Cluster {
@@ -64,24 +70,45 @@ pub(crate) fn play(stage: &mut Stage, index: usize) -> Cluster {
 }
 
 impl Life {
-    fn new(stage: &mut Stage, (place, start): (Place, i64)) -> Life {
+    fn new(stage: &mut Stage, place: Place) -> Life {
         let world = &stage.world;
         let user = world.user(place.account, "noor");
         let account = &world.accounts[place.account];
         let region = world.regions[place.region];
-        let linked = |principal: &str, name: &str, session: &str| {
-            identity::linked_role(&world.linked_role(place.account, principal, name), session, start)
-        };
         let person = user_voice(&user, ("198.51.100.7", CLUSTER_AGENT));
-        let cluster_role = linked("eks.amazonaws.com", "AmazonEKS", "AmazonEKS");
-        let nodegroup_role = linked("eks-nodegroup.amazonaws.com", "AmazonEKSNodegroup", "EKS");
-        let scaling_role = linked("autoscaling.amazonaws.com", "AutoScaling", "AutoScaling");
         let node_role = world.role(place.account, "eks-node");
         let arn = format!("arn:aws:eks:{region}:{account}:cluster/{CLUSTER}");
+        let nobody = identity::service("eks.amazonaws.com");
         let nodegroup_id = stage.chance.new_guid();
         let mut suffix = String::new();
         stage.chance.hex(&mut suffix, 15);
+        let (cluster_role, nodegroup_role, scaling_role) = (Rc::clone(&nobody), Rc::clone(&nobody), nobody);
         Life { arn, suffix, nodegroup_id, person, cluster_role, nodegroup_role, scaling_role, node_role }
+    }
+
+    /// The services assume their roles for the work to come; sessions last an hour.
+    fn enlist(&mut self, story: &mut Story<'_>) {
+        let roles = [
+            (&mut self.cluster_role, "eks.amazonaws.com", "AmazonEKS", "EKS"),
+            (&mut self.nodegroup_role, "eks-nodegroup.amazonaws.com", "AmazonEKSNodegroup", "EKS"),
+            (&mut self.scaling_role, "autoscaling.amazonaws.com", "AutoScaling", "AutoScaling"),
+        ];
+        for (voice, principal, name, session) in roles {
+            let role = story.stage.world.linked_role(story.place.account, principal, name);
+            story.time += 1;
+            let (_, step) = story.stage.assume(Assumption {
+                caller: &identity::service(principal),
+                from: story.place.account,
+                role: &role,
+                place: story.place,
+                time: story.time,
+                call: "AssumeRole",
+                lasts: 3_600,
+                session: Session { name: session.to_owned(), ..Session::default() },
+            });
+            story.note(step);
+            *voice = identity::linked_role(&role, session, story.time);
+        }
     }
 
     fn group(&self) -> String {
@@ -113,10 +140,10 @@ fn line(request: Value, response: Value) -> Line {
     Line { request, response, ..Line::default() }
 }
 
-/// The person creates the cluster; its service-linked role builds the network.
-fn create_cluster(story: &mut Story<'_>, life: &Life) {
+/// The person creates the cluster; its service-linked roles are made on the way.
+fn ask_for_cluster(story: &mut Story<'_>, life: &Life) {
     let account = story.account();
-    let subnets = ["subnet-0a11bb22cc33dd441", "subnet-0a11bb22cc33dd442"];
+    let subnets = SUBNETS;
     let role = format!("arn:aws:iam::{account}:role/eks-cluster");
     let created = story.time;
     story.says(&life.person, ("eks", "CreateCluster"), (0, line(
@@ -141,6 +168,11 @@ fn create_cluster(story: &mut Story<'_>, life: &Life) {
         )));
     }
     story.place = here;
+}
+
+/// The cluster's service-linked role builds the network.
+fn build_network(story: &mut Story<'_>, life: &Life) {
+    let account = story.account();
     let actor = &life.cluster_role;
     let group = life.group();
     story.says(actor, ("ec2", "CreateSecurityGroup"), (35, line(
@@ -161,8 +193,8 @@ fn create_cluster(story: &mut Story<'_>, life: &Life) {
     for number in 0..4 {
         let interface = life.interface(number);
         story.says(actor, ("ec2", "CreateNetworkInterface"), (2, line(
-            json!({"subnetId": subnets[number % 2], "description": format!("Amazon EKS {CLUSTER}"), "groupSet": {"items": [{"groupId": group}]}, "privateIpAddressesSet": {}}),
-            json!({"requestId": life.nodegroup_id, "networkInterface": {"networkInterfaceId": interface, "subnetId": subnets[number % 2], "description": format!("Amazon EKS {CLUSTER}"), "ownerId": account, "status": "pending"}}),
+            json!({"subnetId": SUBNETS[number % 2], "description": format!("Amazon EKS {CLUSTER}"), "groupSet": {"items": [{"groupId": group}]}, "privateIpAddressesSet": {}}),
+            json!({"requestId": life.nodegroup_id, "networkInterface": {"networkInterfaceId": interface, "subnetId": SUBNETS[number % 2], "description": format!("Amazon EKS {CLUSTER}"), "ownerId": account, "status": "pending"}}),
         )));
         story.says(actor, ("ec2", "CreateNetworkInterfacePermission"), (1, line(
             json!({"CreateNetworkInterfacePermissionRequest": {"NetworkInterfaceId": interface, "Permission": "INSTANCE-ATTACH"}}),
@@ -174,6 +206,11 @@ fn create_cluster(story: &mut Story<'_>, life: &Life) {
         ("logs", "CreateLogGroup"),
         (5, line(json!({"logGroupName": format!("/aws/eks/{CLUSTER}/cluster")}), Value::Null)),
     );
+}
+
+/// The person waits for the cluster and lets pods have roles.
+fn await_cluster(story: &mut Story<'_>, life: &Life) {
+    let (account, here) = (story.account(), story.place);
     for _ in 0..10 {
         let request = json!({"name": CLUSTER});
         story.says(&life.person, ("eks", "DescribeCluster"), (45, line(request, Value::Null)));
@@ -307,13 +344,16 @@ fn grant_access(story: &mut Story<'_>, life: &Life) {
     )));
 }
 
-/// The person deletes the node group; minutes later its role has cleaned up.
-/// Returns the id of the request and those of its consequences.
-fn delete_nodegroup(story: &mut Story<'_>, life: &Life) -> (String, Vec<String>) {
-    let request = story.says(&life.person, ("eks", "DeleteNodegroup"), (0, line(
+/// The person deletes the node group; returns the id of the request.
+fn delete_nodegroup(story: &mut Story<'_>, life: &Life) -> String {
+    story.says(&life.person, ("eks", "DeleteNodegroup"), (0, line(
         json!({"name": CLUSTER, "nodegroupName": NODEGROUP}),
         json!({"nodegroup": {"nodegroupName": NODEGROUP, "clusterName": CLUSTER, "status": "DELETING"}}),
-    )));
+    )))
+}
+
+/// Within minutes the service-linked roles have cleaned up; returns the ids of what they did.
+fn clean_up(story: &mut Story<'_>, life: &Life) -> Vec<String> {
     let actor = &life.nodegroup_role;
     let group = life.scaling_group();
     let mut consequences = Vec::new();
@@ -356,7 +396,7 @@ fn delete_nodegroup(story: &mut Story<'_>, life: &Life) -> (String, Vec<String>)
         ("eks", "DeleteAccessEntry"),
         (2, line(entry, Value::Null)),
     ));
-    (request, consequences)
+    consequences
 }
 
 /// The person deletes the cluster; the network goes with it.

@@ -57,7 +57,7 @@ pub(crate) struct Session {
     pub(crate) created: i64,
     pub(crate) mfa: bool,
     pub(crate) source_identity: String,
-    /// ARN of the OpenID Connect provider.
+    /// ARN of the identity provider whose token was brought.
     pub(crate) provider: String,
     pub(crate) on_instance: bool,
     /// Service that uses the role.
@@ -176,7 +176,7 @@ pub(crate) fn foreign(principal_id: &str, account: &str) -> String {
     format!(r#"{{"type":"AWSAccount","principalId":"{principal_id}","accountId":"{account}"}}"#)
 }
 
-/// A caller that brings an OpenID Connect token.
+/// A caller that brings a token of another identity provider.
 pub(crate) fn web_identity(provider: &str, subject: &str) -> String {
     format!(
         r#"{{"type":"WebIdentityUser","principalId":"{provider}:sts.amazonaws.com:{subject}","userName":"{subject}","identityProvider":"{provider}"}}"#

@@ -29,7 +29,8 @@ pub(crate) struct Draft<'a> {
     pub(crate) endpoint: &'a str,
     pub(crate) tls: Tls<'a>,
     pub(crate) from_console: bool,
-    pub(crate) delayed: bool,
+    /// Why the record comes late, as JSON.
+    pub(crate) addendum: &'a str,
 }
 
 /// The connection a client came through.
@@ -122,8 +123,8 @@ impl Draft<'_> {
         if self.from_console {
             out.push_str(r#","sessionCredentialFromConsole":"true""#);
         }
-        if self.delayed {
-            out.push_str(r#","addendum":{"reason":"DELIVERY_DELAY"}"#);
+        if !self.addendum.is_empty() {
+            json_or_null(out, "addendum", self.addendum);
         }
         out.push('}');
     }

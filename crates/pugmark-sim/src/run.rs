@@ -34,6 +34,10 @@ pub fn generate(directory: &Path, options: &Options, progress: &dyn Fn(u64)) -> 
 
 /// One realistic file in memory, not compressed: `{"Records":[…]}` with exactly
 /// `records` records of one account and Region.
+///
+/// # Panics
+///
+/// Never: its options are in range, and memory has no errors.
 pub fn sample_file(seed: u64, records: usize) -> Vec<u8> {
     let options = Options {
         seed,

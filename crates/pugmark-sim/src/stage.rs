@@ -143,7 +143,7 @@ impl Stage {
             endpoint: &texts.endpoint,
             tls: tls(act.voice, call, &texts.host),
             from_console,
-            delayed,
+            addendum: if delayed { r#"{"reason":"DELIVERY_DELAY"}"# } else { "" },
         };
         let lane = self.lanes.lane(act.place.account, region, Folder::Log);
         self.lanes.place(lane, due, |out| draft.write(out));
@@ -180,7 +180,9 @@ impl Stage {
         let mut request =
             format!(r#"{{"roleArn":"{arn}","roleSessionName":"{}","durationSeconds":{lasts}"#, session.name);
         if !session.source_identity.is_empty() {
-            request.push_str(&format!(r#","sourceIdentity":"{}""#, session.source_identity));
+            request.push_str(r#","sourceIdentity":""#);
+            request.push_str(&session.source_identity);
+            request.push('"');
         }
         request.push('}');
         let mut token = String::new();
@@ -304,7 +306,7 @@ fn tls<'a>(voice: &Voice, call: &Call, host: &'a str) -> Tls<'a> {
         Tls::None
     } else if call.service == "signin" {
         Tls::Modern("signin.aws.amazon.com")
-    } else if voice.agent.len() % 3 == 0 {
+    } else if voice.agent.len().is_multiple_of(3) {
         Tls::Older(host)
     } else {
         Tls::Modern(host)

@@ -21,7 +21,7 @@ pub struct Truth {
     pub from: String,
     /// Moment after the last event.
     pub until: String,
-    /// Accounts, the one with the trail's bucket last.
+    /// Accounts, the busiest first.
     pub accounts: Vec<String>,
     /// Regions, the busiest first.
     pub regions: Vec<String>,
