@@ -210,6 +210,8 @@ pub(crate) fn context(memory_bytes: usize, threads: usize) -> Result<SessionCont
         SessionConfig::new().with_target_partitions(threads.max(1)).with_information_schema(false);
     let options = config.options_mut();
     options.sql_parser.dialect = Dialect::DuckDB;
+    // As in Lake and Athena, whichever way is sorted.
+    options.sql_parser.default_null_ordering = "nulls_last".to_owned();
     options.execution.enable_file_stream_work_stealing = false;
     options.optimizer.repartition_file_scans = false;
     let disk = DiskManagerBuilder::default().with_mode(DiskManagerMode::OsTmpDirectory);

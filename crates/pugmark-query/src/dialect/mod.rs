@@ -103,11 +103,13 @@ impl VisitorMut for Rewriter {
     type Break = QueryError;
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<QueryError> {
+        names::order_distinct(query);
         flow(unnest::rewrite(query))
     }
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<QueryError> {
         names::tidy_wildcard(select);
+        names::name_members(select);
         ControlFlow::Continue(())
     }
 
@@ -158,7 +160,7 @@ mod tests {
 
     #[test]
     fn unnest_becomes_a_subquery() {
-        let expected = "SELECT r.arn FROM (SELECT *, unnest(resources) AS r FROM events \
+        let expected = "SELECT r.arn AS \"arn\" FROM (SELECT *, unnest(resources) AS r FROM events \
                         WHERE cardinality(resources) > 0) AS events";
         assert_eq!(rewritten("SELECT t.r.arn FROM events CROSS JOIN UNNEST(resources) AS t(r)"), expected);
         assert_eq!(rewritten("SELECT r.arn FROM events, UNNEST(resources) AS t(r)"), expected);
@@ -168,16 +170,31 @@ mod tests {
     fn a_member_of_an_item_becomes_a_subscript() {
         assert_eq!(
             rewritten("SELECT resources[1].ARN FROM events"),
-            "SELECT resources[1]['arn'] FROM events"
+            "SELECT resources[1]['arn'] AS \"arn\" FROM events"
         );
         assert_eq!(
             rewritten("SELECT element_at(resources, 1).accountId FROM events"),
-            "SELECT element_at(resources, 1)['accountid'] FROM events"
+            "SELECT element_at(resources, 1)['accountid'] AS \"accountid\" FROM events"
         );
         assert_eq!(
             rewritten("SELECT any_match(resources, r -> r.arn = 'x') FROM events"),
             "SELECT any_match(resources, r -> r['arn'] = 'x') FROM events"
         );
+    }
+
+    #[test]
+    fn a_selected_member_is_called_by_its_last_name() {
+        assert_eq!(
+            rewritten("SELECT userIdentity.arn, count(*) FROM events GROUP BY 1"),
+            "SELECT userIdentity.arn AS \"arn\", count(*) FROM events GROUP BY 1"
+        );
+        for text in [
+            "SELECT a.eventid, b.eventid FROM events AS a, events AS b",
+            "SELECT userIdentity.type, x.type FROM events AS x",
+            "SELECT userIdentity.arn, 1 AS arn FROM events",
+        ] {
+            assert_eq!(rewritten(text), text);
+        }
     }
 
     #[test]

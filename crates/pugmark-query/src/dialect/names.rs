@@ -4,9 +4,11 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    ExcludeSelectItem, Ident, ObjectName, Query, Select, SelectItem, Statement, TableFactor, VisitMut,
-    VisitorMut,
+    AccessExpr, ExcludeSelectItem, Expr, Ident, ObjectName, OrderBy, OrderByKind, Query, Select, SelectItem,
+    SetExpr, Statement, TableFactor, Value, VisitMut, VisitorMut,
 };
+
+use pugmark_event::Column;
 
 use super::{CLOUDTRAIL_LOGS, EVENTS};
 
@@ -134,6 +136,62 @@ pub(super) fn tidy_wildcard(select: &mut Select) {
             options.opt_exclude = Some(ExcludeSelectItem::Multiple(vec![column]));
         }
     }
+}
+
+/// `SELECT userIdentity.arn` gives a column called `arn`, unless two would be.
+pub(super) fn name_members(select: &mut Select) {
+    let taken: Vec<String> = select.projection.iter().filter_map(output_name).collect();
+    for item in &mut select.projection {
+        let SelectItem::UnnamedExpr(expr) = item else { continue };
+        let Some(alias) = member_name(expr) else { continue };
+        if taken.iter().filter(|name| **name == alias).count() == 1 {
+            *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias: Ident::with_quote('"', alias) };
+        }
+    }
+}
+
+/// `SELECT DISTINCT x.y … ORDER BY x.y` sorts by the place of `x.y`: the engine
+/// does not know it again under its name.
+pub(super) fn order_distinct(query: &mut Query) {
+    let SetExpr::Select(select) = query.body.as_ref() else { return };
+    let Some(OrderBy { kind: OrderByKind::Expressions(orders), .. }) = &mut query.order_by else { return };
+    if select.distinct.is_none() {
+        return;
+    }
+    let same = |item: &SelectItem, wanted: &str| matches!(item, SelectItem::UnnamedExpr(expr) if expr.to_string().eq_ignore_ascii_case(wanted));
+    for order in orders {
+        let wanted = order.expr.to_string();
+        if let Some(place) = select.projection.iter().position(|item| same(item, &wanted)) {
+            order.expr = Expr::value(Value::Number((place + 1).to_string(), false));
+        }
+    }
+}
+
+/// The name that a selected column has, or will have.
+fn output_name(item: &SelectItem) -> Option<String> {
+    match item {
+        SelectItem::UnnamedExpr(Expr::Identifier(name)) => Some(name.value.to_ascii_lowercase()),
+        SelectItem::UnnamedExpr(Expr::CompoundIdentifier(parts)) => {
+            parts.last().map(|name| name.value.to_ascii_lowercase())
+        }
+        SelectItem::UnnamedExpr(expr) => member_name(expr),
+        SelectItem::ExprWithAlias { alias, .. } => Some(alias.value.to_ascii_lowercase()),
+        _ => None,
+    }
+}
+
+/// The last member of a path; a column of a table has its name already.
+fn member_name(expr: &Expr) -> Option<String> {
+    let last = match expr {
+        Expr::CompoundIdentifier(parts) => parts.last()?,
+        Expr::CompoundFieldAccess { access_chain, .. } => match access_chain.last()? {
+            AccessExpr::Dot(Expr::Identifier(name)) => name,
+            _ => return None,
+        },
+        _ => return None,
+    };
+    let name = last.value.to_ascii_lowercase();
+    Column::find(&name).is_none().then_some(name)
 }
 
 #[cfg(test)]
