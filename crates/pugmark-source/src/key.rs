@@ -36,12 +36,11 @@ pub fn parse_key(key: &str) -> ObjectKey<'_> {
     let from_file = parse_file_name(file);
     let from_folder = parse_folder(folder);
     let kind = match (from_folder.kind, from_file.kind) {
-        (Some(kind), None | Some(ObjectKind::Log)) | (None, Some(kind)) => kind,
-        // The file name is the narrower statement: a log file copied into
-        // another service's folder is still a log file, handled above only
-        // for kinds that hold events.
-        (Some(_), Some(kind)) => kind,
-        (None, None) => ObjectKind::Log,
+        // All kinds of events may have the same file names.
+        (Some(kind), Some(ObjectKind::Log)) if kind.has_events() => kind,
+        // Otherwise the name is the narrower statement: a log file that was
+        // copied into another service's folder is still a log file.
+        (folder, file) => file.or(folder).unwrap_or_default(),
     };
     let delivered = from_file.delivered;
     ObjectKey {
@@ -133,7 +132,7 @@ fn parse_file_name(file: &str) -> Parts<'_> {
     let stem = file.split('.').next().unwrap_or(file);
     let mut before = "";
     let mut names = stem.split('_');
-    while let Some(name) = names.next() {
+    for name in names.by_ref() {
         match kind_of(name) {
             Some(kind) if !before.is_empty() => {
                 parts.kind = Some(kind);
@@ -295,6 +294,13 @@ mod tests {
             "111122223333_CloudTrail-Digest_eu-west-1_my_trail_us-east-1_20260115T100501Z_backfill.json.gz",
         );
         assert_eq!((key.region, key.delivered), (Some("eu-west-1"), Some(DELIVERED + 1_000_000)));
+    }
+
+    #[test]
+    fn a_log_file_in_another_services_folder_is_a_log_file() {
+        let folder = |kind: &str| format!("AWSLogs/111122223333/{kind}/eu-west-1/2026/01/15/{FILE}");
+        assert_eq!(parse_key(&folder("Config")).kind, ObjectKind::Log);
+        assert_eq!(parse_key(&folder("CloudTrail-Insight")).kind, ObjectKind::Insight);
     }
 
     #[test]

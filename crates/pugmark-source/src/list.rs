@@ -122,7 +122,7 @@ pub fn list(
             Location::Stdin if has_stdin => {}
             Location::Stdin => {
                 has_stdin = true;
-                walk.found.add(parse_key(""), "stdin".to_owned(), 0, Handle::Stdin)?;
+                walk.found.add(&parse_key(""), "stdin".to_owned(), 0, Handle::Stdin)?;
             }
             Location::S3 { .. } => {}
         }
@@ -151,7 +151,7 @@ impl<'a> Found<'a> {
     /// Takes an object in, or counts why not.
     pub(crate) fn add(
         &mut self,
-        key: ObjectKey<'_>,
+        key: &ObjectKey<'_>,
         name: String,
         bytes_stored: u64,
         handle: Handle,
@@ -164,7 +164,7 @@ impl<'a> Found<'a> {
         }
         if !key.kind.has_events() {
             self.listing.tally.routed += 1;
-        } else if self.listing.selection.may_hold(&key) {
+        } else if self.listing.selection.may_hold(key) {
             count(&self.progress.bytes_total, bytes_stored);
             let object = Arc::new(key.object(name));
             self.listing.entries.push(Entry { object, bytes_stored, handle });
@@ -333,7 +333,7 @@ impl<'a> Walk<'a> {
         };
         // The key borrows from the name, which moves into the object.
         let key_text = name.clone();
-        self.found.add(parse_key(&key_text), name, bytes_stored, handle)
+        self.found.add(&parse_key(&key_text), name, bytes_stored, handle)
     }
 
     fn finish(mut self) -> Result<Listing, SourceError> {

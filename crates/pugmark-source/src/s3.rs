@@ -29,7 +29,7 @@ use crate::{Access, Location, SourceError};
 pub(crate) use download::{Body, Fetch, Fetched};
 
 /// Credentials are renewed this long before they expire.
-const RENEWAL: Duration = Duration::from_secs(300);
+const RENEWAL: Duration = Duration::from_mins(5);
 
 /// A network that does not even connect is reported after this long, per attempt.
 const CONNECT_MAX: Duration = Duration::from_secs(5);

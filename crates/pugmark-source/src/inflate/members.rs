@@ -131,11 +131,11 @@ impl<'a> Members<'a> {
 
     /// RFC 1952 §2.3.1: checksum and length of the member.
     fn gzip_trailer(&mut self, checksum: u32, length: u32) -> Result<(), Fault> {
-        let [a, b, c, d, e, f, g, h]: [u8; 8] = self.take()?;
-        if u32::from_le_bytes([a, b, c, d]) != checksum {
+        let (stated_checksum, stated_length) = (self.take()?, self.take()?);
+        if u32::from_le_bytes(stated_checksum) != checksum {
             return Err(Fault::new(DefectKind::Corrupt, "the checksum does not fit the bytes"));
         }
-        if u32::from_le_bytes([e, f, g, h]) != length {
+        if u32::from_le_bytes(stated_length) != length {
             return Err(Fault::new(DefectKind::Corrupt, "the stated length does not fit the bytes"));
         }
         Ok(())

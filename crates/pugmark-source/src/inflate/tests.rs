@@ -214,6 +214,6 @@ fn nothing_is_empty_but_compressed_nothing_is_not() {
 #[test]
 fn a_fault_survives_the_readers_above_it() {
     let fault = Fault::new(DefectKind::TooLarge, "why");
-    let wrapped = io::Error::new(io::ErrorKind::Other, io::Error::from(fault.clone()));
+    let wrapped = io::Error::other(io::Error::from(fault.clone()));
     assert_eq!(Fault::from(wrapped), fault);
 }

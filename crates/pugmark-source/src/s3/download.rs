@@ -48,8 +48,8 @@ const REPEATS_MAX: u32 = 8;
 
 /// A service that has not sent a byte of an object for so long will not.
 const STALL_MAX: Duration = Duration::from_secs(20);
-const ANSWER_MAX: Duration = Duration::from_secs(60);
-const PATIENCE: Duration = Duration::from_secs(120);
+const ANSWER_MAX: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Failures in a row, over all objects, after which the service is down.
 const DOWN_AFTER: u64 = 96;

@@ -168,7 +168,7 @@ impl Walk<'_, '_> {
             return self.found.route();
         }
         let full = format!("s3://{}/{key}", self.bucket);
-        self.found.add(parse_key(key), full, object.size, Handle::S3(self.bucket.clone()))
+        self.found.add(&parse_key(key), full, object.size, Handle::S3(self.bucket.clone()))
     }
 }
 
