@@ -1,0 +1,158 @@
+//! `pugmark sql`: one statement, or a shell of them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use pugmark_query::{QueryError, Session, SessionOptions};
+use tokio::runtime::Runtime;
+
+use super::{Start, shell};
+use crate::args::{SelectArgs, SqlArgs};
+use crate::config::Setting;
+use crate::exit::{Exit, Failure};
+use crate::plan::{self, Reading};
+use crate::printer::{Content, Ended};
+use crate::run::Run;
+
+/// How soon Ctrl-C is noticed while the engine is at work.
+const HEARTBEAT: Duration = Duration::from_millis(50);
+
+/// Answers the statement of `-q` or `-f`, or opens the shell.
+pub(super) fn sql(args: &SqlArgs, mut start: Start) -> Result<Exit, Failure> {
+    start.settings.flag(Setting::MEMORY, args.memory.clone());
+    start.settings.flag(Setting::TIMEOUT, args.timeout.clone());
+    let reading = Reading::new(&args.sources, &SelectArgs::default(), &start.settings, &start.now)?;
+    let mut options = SessionOptions {
+        timeout: plan::timeout(&start.settings, &start.now)?,
+        rows_max: args.max_rows,
+        threads: reading.threads,
+        with_duplicates: args.with_duplicates,
+        limits: reading.limits,
+        access: reading.access.clone(),
+        ..SessionOptions::default()
+    };
+    if let Some(bytes) = plan::memory(&start.settings)? {
+        options.memory_bytes = bytes;
+    }
+    let text = statement(args)?;
+    let mut run = Run::start(&start.printer)?;
+    let (listing, _) = run.list(&reading)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(reading.threads)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::bare(format!("cannot start the query engine: {error}")))?;
+    let session =
+        Session::new(listing, options, Arc::clone(&run.progress)).map_err(|error| explain(&error, ""))?;
+    let mut desk = Desk { session, runtime, run };
+    match text {
+        Some(text) => desk.answer(&text),
+        None => shell::shell(&mut desk),
+    }
+}
+
+fn statement(args: &SqlArgs) -> Result<Option<String>, Failure> {
+    if let Some(text) = &args.query {
+        return Ok(Some(text.clone()));
+    }
+    let Some(path) = &args.file else {
+        return Ok(None);
+    };
+    let text = if path.as_os_str() == "-" {
+        std::io::read_to_string(std::io::stdin())
+    } else {
+        std::fs::read_to_string(path)
+    };
+    text.map(Some).map_err(|error| Failure::bare(format!("cannot read `{}`: {error}", path.display())))
+}
+
+/// A session, and what surrounds it.
+pub(super) struct Desk<'a> {
+    session: Session,
+    runtime: Runtime,
+    /// The run that statements are part of.
+    pub(super) run: Run<'a>,
+}
+
+impl Desk<'_> {
+    /// Answers one statement.
+    pub(super) fn answer(&mut self, text: &str) -> Result<Exit, Failure> {
+        let Desk { session, runtime, run } = self;
+        let (shown, ended) = runtime.block_on(async {
+            let mut stream = tokio::select! {
+                stream = session.sql(text) => stream.map_err(|error| explain(&error, text))?,
+                () = interruption(run) => return Ok((0, Ended::ByCtrlC)),
+            };
+            let mut rows = None;
+            let mut ended = Ended::AtTheEnd;
+            loop {
+                let batch = tokio::select! {
+                    batch = stream.next() => batch,
+                    () = interruption(run) => {
+                        ended = Ended::ByCtrlC;
+                        break;
+                    }
+                };
+                let Some(batch) = batch else { break };
+                let batch = batch.map_err(|error| explain(&QueryError::run(&error), text))?;
+                if rows.is_none() {
+                    run.quiet();
+                    rows = Some(run.printer.rows(&stream.schema(), Content::Columns)?);
+                }
+                if let Some(rows) = &mut rows {
+                    rows.batch(&batch)?;
+                }
+            }
+            run.quiet();
+            let rows = match rows {
+                Some(rows) => rows,
+                None => run.printer.rows(&stream.schema(), Content::Columns)?,
+            };
+            Ok::<_, Failure>((rows.finish()?, ended))
+        })?;
+        Ok(run.finish(session.tally(), shown, ended))
+    }
+}
+
+async fn interruption(run: &Run<'_>) {
+    while !run.is_interrupted() {
+        tokio::time::sleep(HEARTBEAT).await;
+    }
+}
+
+/// A query error as a failure: with the line it is about and a caret under the place.
+pub(crate) fn explain(error: &QueryError, text: &str) -> Failure {
+    let mut message = error.to_string();
+    if let Some((line, column)) = error.place()
+        && let Some(source) = text.lines().nth((line as usize).saturating_sub(1))
+    {
+        let source = source.replace('\t', " ");
+        let before = " ".repeat((column as usize).saturating_sub(1));
+        message.push_str(&format!("\n  {source}\n  {before}^"));
+    }
+    let hint = error.hint().or_else(|| match error.kind() {
+        "plan" => Some("`pugmark schema` lists the columns; `.schema` does in the shell".to_owned()),
+        _ => None,
+    });
+    Failure::Told { message, hint }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_syntax_error_points_at_its_place() {
+        let error = QueryError::Syntax {
+            message: "Expected: an expression, found: FROM".to_owned(),
+            line: Some(2),
+            column: Some(8),
+        };
+        let failure = explain(&error, "-- who\nSELECT FROM events");
+        assert_eq!(
+            failure.to_string(),
+            "Expected: an expression, found: FROM\n  SELECT FROM events\n         ^"
+        );
+    }
+}

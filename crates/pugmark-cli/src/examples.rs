@@ -1,0 +1,103 @@
+//! Examples of each command: first thing in `-h`, and all of `--examples`.
+
+use crate::exit::Exit;
+
+pub(crate) const OVERVIEW: &str = "\
+Examples:
+  pugmark logs/                                     what is there, and what is odd
+  pugmark search s3://acme-logs/AWSLogs/ --since 2h --errors
+  pugmark search logs/ --actor alice --name 'Delete*' --writes
+  pugmark sql logs/ -q 'SELECT eventname, count(*) FROM events GROUP BY 1 ORDER BY 2 DESC'
+  pugmark stats logs/ userIdentity.arn,errorCode
+";
+
+pub(crate) const SCAN: &str = "\
+Examples:
+  pugmark logs/
+  pugmark scan s3://acme-logs/AWSLogs/ --account 111122223333 --when 'last 7d'
+  pugmark scan logs/ --region eu-west-1,us-east-1 --top 20
+  pugmark scan evidence.zip --output json
+  gzip -dc file.json.gz | pugmark scan -
+";
+
+pub(crate) const SEARCH: &str = "\
+Examples:
+  pugmark search logs/ --name StopLogging,DeleteTrail,UpdateTrail
+  pugmark search s3://acme-logs/AWSLogs/ --since 2h --errors
+  pugmark search logs/ --key AKIAIOSFODNN7EXAMPLE --output jsonl
+  pugmark search logs/ --ip 203.0.113.0/24 --writes --reverse -n 20
+  pugmark search logs/ -w \"userIdentity.type = 'Root'\" --path requestParameters.bucketName='logs-*'
+";
+
+pub(crate) const SQL: &str = "\
+Examples:
+  pugmark sql logs/                                  an interactive shell
+  pugmark sql logs/ -q 'SELECT eventname, count(*) FROM events GROUP BY 1 ORDER BY 2 DESC'
+  pugmark sql logs/ -q \"SELECT userIdentity.arn, sourceIPAddress FROM events WHERE errorCode = 'AccessDenied'\"
+  pugmark sql logs/ -f question.sql --output csv --to answer.csv
+  pugmark sql logs/ -q 'SELECT * FROM events' --output parquet --to events.parquet
+";
+
+pub(crate) const SHOW: &str = "\
+Examples:
+  pugmark show logs/ 0a1b2c3d-1111-2222-3333-444455556666
+  pugmark show logs/ 0a1b2c3d-1111-2222-3333-444455556666 --paths
+  pugmark show logs/ 0a1b2c3d-1111-2222-3333-444455556666 --around 1h --neighbours 20
+  pugmark show logs/ 0a1b2c3d-1111-2222-3333-444455556666 --output raw
+  pugmark show s3://acme-logs/AWSLogs/ 0a1b2c3d-1111-2222-3333-444455556666 --when 2026-08-01
+";
+
+pub(crate) const STATS: &str = "\
+Examples:
+  pugmark stats logs/ eventName
+  pugmark stats logs/ userIdentity.arn,errorCode --errors
+  pugmark stats logs/ requestParameters.bucketName --service s3
+  pugmark stats logs/ who,sourceIPAddress --since 7d
+  pugmark stats logs/ eventSource,awsRegion --output csv
+";
+
+pub(crate) const GENERATE: &str = "\
+Examples:
+  pugmark generate demo
+  pugmark generate demo --events 1000000 --days 30 --accounts 12 --org
+  pugmark generate calm --no-attacks --seed 7
+";
+
+pub(crate) const DOCTOR: &str = "\
+Examples:
+  pugmark doctor s3://acme-logs/AWSLogs/
+  pugmark doctor s3://acme-logs/AWSLogs/ --profile audit
+  pugmark doctor logs/
+";
+
+pub(crate) const SCHEMA: &str = "\
+Examples:
+  pugmark schema
+  pugmark schema session
+  pugmark schema --output md
+";
+
+pub(crate) const COMPLETIONS: &str = "\
+Examples:
+  pugmark completions bash > ~/.local/share/bash-completion/completions/pugmark
+  pugmark completions zsh > ~/.zfunc/_pugmark
+  pugmark completions fish > ~/.config/fish/completions/pugmark.fish
+";
+
+/// What only the long help says.
+pub(crate) fn long_help() -> String {
+    let mut text = String::from(
+        "`pugmark SOURCE…` alone is `pugmark scan SOURCE…`. `pugmark COMMAND -h` has examples of each command.\n\n\
+         stdout carries rows only; progress, notes and the summary go to stderr. Rows are a table on a\n\
+         terminal and JSON lines in a pipe, unless --output says otherwise.\n\n\
+         Times: now today yesterday, 2h, 3d, 2w, 1mo, 1y, `mon 09:00`, 14:05, 2026-08, 2026-08-01,\n\
+         `2026-08-01 14:05`, RFC 3339; with Z, +02:00 or [Europe/Berlin]. Minutes are `min`, months `mo`.\n\
+         Ranges: A..B, `A + 2h`, `last 7d`, `around 14:05 ±5min`, a day or a month. The end is not part of it.\n\n\
+         Settings: ~/.config/pugmark/config.toml < ./pugmark.toml < PUGMARK_* < flags (--explain-config).\n\n\
+         Exit codes:\n",
+    );
+    for exit in Exit::ALL {
+        text.push_str(&format!("  {:>3}  {}\n", exit.code(), exit.meaning()));
+    }
+    text
+}
