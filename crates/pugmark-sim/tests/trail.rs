@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use pugmark_sim::{Options, Truth, generate, sample_file};
 use serde_json::Value;
@@ -57,7 +58,17 @@ fn made(name: &str, options: &Options) -> (Truth, BTreeMap<String, String>) {
 }
 
 fn small() -> Options {
-    Options { events: 12_000, days: 4, ..Options::default() }
+    Options { events: 8_000, days: 4, ..Options::default() }
+}
+
+/// One small trail and its records, made once for all tests that only look.
+fn shared() -> &'static (Truth, BTreeMap<String, String>, Vec<Value>) {
+    static SHARED: OnceLock<(Truth, BTreeMap<String, String>, Vec<Value>)> = OnceLock::new();
+    SHARED.get_or_init(|| {
+        let (truth, objects) = made("shared", &small());
+        let all = objects.values().flat_map(|body| records(body)).collect();
+        (truth, objects, all)
+    })
 }
 
 fn text<'a>(record: &'a Value, pointer: &str) -> &'a str {
@@ -76,10 +87,9 @@ fn the_same_seed_gives_the_same_bytes_whatever_the_threads() {
 
 #[test]
 fn the_truth_counts_what_lies_in_the_files() {
-    let (truth, objects) = made("counts", &small());
-    let all: Vec<Value> = objects.values().flat_map(|body| records(body)).collect();
+    let (truth, objects, all) = shared();
     let ids: BTreeSet<&str> = all.iter().map(|record| text(record, "/eventID")).collect();
-    assert_eq!(truth.events, 12_000);
+    assert_eq!(truth.events, 8_000);
     assert_eq!(ids.len() as u64, truth.events);
     assert_eq!(all.len() as u64, truth.records);
     assert_eq!(truth.records, truth.events + truth.duplicates);
@@ -89,7 +99,7 @@ fn the_truth_counts_what_lies_in_the_files() {
 
 #[test]
 fn a_trail_looks_like_a_real_one() {
-    let (truth, objects) = made("statistics", &Options { events: 60_000, ..Options::default() });
+    let (truth, objects) = made("statistics", &Options { events: 30_000, days: 14, ..Options::default() });
     let files: Vec<Vec<Value>> = objects.values().map(|body| records(body)).collect();
     let all: Vec<&Value> = files.iter().flatten().collect();
     let share = |test: &dyn Fn(&Value) -> bool| {
@@ -117,7 +127,7 @@ fn a_trail_looks_like_a_real_one() {
 
 #[test]
 fn records_have_the_sizes_of_real_ones() {
-    let body = String::from_utf8(sample_file(5, 20_000)).unwrap();
+    let body = String::from_utf8(sample_file(5, 10_000)).unwrap();
     let mut sizes: Vec<usize> = records(&body).iter().map(|record| record.to_string().len()).collect();
     sizes.sort_unstable();
     let at = |permille: usize| sizes[sizes.len() * permille / 1_000];
@@ -130,10 +140,9 @@ fn records_have_the_sizes_of_real_ones() {
 
 #[test]
 fn every_key_of_a_role_session_was_issued_before_its_use() {
-    let (_, objects) = made("joins", &small());
-    let all: Vec<Value> = objects.values().flat_map(|body| records(body)).collect();
+    let (_, _, all) = shared();
     let mut issued = BTreeMap::new();
-    for record in &all {
+    for record in all {
         let key = text(record, "/responseElements/credentials/accessKeyId");
         if !key.is_empty() {
             issued.insert(key, text(record, "/eventTime"));
@@ -153,8 +162,7 @@ fn every_key_of_a_role_session_was_issued_before_its_use() {
 
 #[test]
 fn a_role_assumed_across_accounts_leaves_a_copy_in_both() {
-    let (_, objects) = made("across", &small());
-    let all: Vec<Value> = objects.values().flat_map(|body| records(body)).collect();
+    let (_, _, all) = shared();
     let mut copies: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for record in all.iter().filter(|record| text(record, "/eventName") == "AssumeRole") {
         if let Some(shared) = record.get("sharedEventID").and_then(Value::as_str) {
@@ -167,8 +175,7 @@ fn a_role_assumed_across_accounts_leaves_a_copy_in_both() {
 
 #[test]
 fn the_events_of_the_truth_are_in_the_trail() {
-    let (truth, objects) = made("truth", &small());
-    let all: Vec<Value> = objects.values().flat_map(|body| records(body)).collect();
+    let (truth, _, all) = shared();
     let by_id: BTreeMap<&str, &Value> = all.iter().map(|record| (text(record, "/eventID"), record)).collect();
     assert_eq!(truth.attacks.len(), 4);
     assert_eq!(truth.clusters.len(), 4);
