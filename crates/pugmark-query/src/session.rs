@@ -211,7 +211,7 @@ pub(crate) fn context(memory_bytes: usize, threads: usize) -> Result<SessionCont
     let options = config.options_mut();
     options.sql_parser.dialect = Dialect::DuckDB;
     // As in Lake and Athena, whichever way is sorted.
-    options.sql_parser.default_null_ordering = "nulls_last".to_owned();
+    "nulls_last".clone_into(&mut options.sql_parser.default_null_ordering);
     options.execution.enable_file_stream_work_stealing = false;
     options.optimizer.repartition_file_scans = false;
     let disk = DiskManagerBuilder::default().with_mode(DiskManagerMode::OsTmpDirectory);
