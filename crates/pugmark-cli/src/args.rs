@@ -193,7 +193,6 @@ pub(crate) struct ScanArgs {
 
 /// Which events `search` and `stats` are about.
 #[derive(Clone, Debug, Default, ClapArgs)]
-#[expect(clippy::struct_excessive_bools, reason = "one switch of the command line each")]
 pub(crate) struct FilterArgs {
     /// Event names, `*` allowed: DeleteTrail,Stop*
     #[arg(long, value_name = "NAME", value_delimiter = ',', help_heading = "Filters")]
@@ -213,7 +212,7 @@ pub(crate) struct FilterArgs {
     /// Failed calls
     #[arg(long, help_heading = "Filters")]
     pub(crate) errors: bool,
-    /// Error codes, `*` allowed: AccessDenied,*Unauthorized*
+    /// Error codes, `*` allowed: `AccessDenied`, `*Unauthorized*`
     #[arg(long, value_name = "CODE", value_delimiter = ',', help_heading = "Filters")]
     pub(crate) error_code: Vec<String>,
     /// Calls that read

@@ -128,7 +128,7 @@ impl Settings {
     }
 
     /// Settings of a file in the working directory that decide whom we talk to.
-    pub(crate) fn from_working_directory(&self) -> Vec<(&'static str, &str)> {
+    pub(crate) fn of_working_directory(&self) -> Vec<(&'static str, &str)> {
         self.values
             .iter()
             .filter(|(setting, _, from)| {

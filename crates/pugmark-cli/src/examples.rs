@@ -97,7 +97,7 @@ pub(crate) fn long_help() -> String {
          Exit codes:\n",
     );
     for exit in Exit::ALL {
-        text.push_str(&format!("  {:>3}  {}\n", exit.code(), exit.meaning()));
+        put!(text, "  {:>3}  {}\n", exit.code(), exit.meaning());
     }
     text
 }

@@ -137,7 +137,9 @@ fn walk(value: &Value, steps: &[Step], found: &mut Vec<String>) {
             }
         }
         (Value::Array(items), Some((Step::Member(_), _))) => {
-            items.iter().for_each(|item| walk(item, steps, found));
+            for item in items {
+                walk(item, steps, found);
+            }
         }
         (Value::Array(items), Some((Step::Item(index), rest))) => {
             if let Some(item) = items.get(*index) {

@@ -7,6 +7,14 @@
 //!
 //! Only `printer` prints. Exit codes stand in `exit`.
 
+/// Appends formatted text to a `String`, which cannot fail.
+macro_rules! put {
+    ($out:expr, $($text:tt)*) => {{
+        use std::fmt::Write as _;
+        let _written = $out.write_fmt(format_args!($($text)*));
+    }};
+}
+
 mod args;
 mod commands;
 mod config;

@@ -122,13 +122,13 @@ pub(crate) fn nothing_found(listed: &Listed, tally: &Tally, range: TimeRange) ->
     let days = listed.coverage.iter().flat_map(|coverage| coverage.days.iter());
     if let (Some(first), Some(last)) = (days.clone().min(), days.max()) {
         let day = |day: i32| pugmark_event::format_time(i64::from(day) * 86_400_000_000)[..10].to_owned();
-        text.push_str(&format!("; there are files for {} to {}", day(*first), day(*last)));
+        put!(text, "; there are files for {} to {}", day(*first), day(*last));
     }
     if let Some(newest) = listed.newest {
-        text.push_str(&format!(", the newest opened was delivered {}", pugmark_event::format_time(newest)));
+        put!(text, ", the newest opened was delivered {}", pugmark_event::format_time(newest));
     }
     if !range.is_open() {
-        text.push_str(&format!("; asked for {}", time_expr::echo(range)));
+        put!(text, "; asked for {}", time_expr::echo(range));
     }
     text
 }

@@ -5,8 +5,10 @@
 //! signed in to use it, and a service that called on somebody's behalf is
 //! named after `via`.
 
+use std::borrow::Cow;
+
 use arrow::array::{Array, StringViewArray};
-use pugmark_event::{EventBatch, Leaf, Projection};
+use pugmark_event::{EventBatch, Leaf};
 
 /// The mark of a service-linked role.
 pub(crate) const SERVICE_LINKED: &str = " [service-linked]";
@@ -54,11 +56,6 @@ impl Who {
         Leaf::BehalfUserId,
     ];
 
-    /// The leaves as a projection.
-    pub(crate) fn projection() -> Projection {
-        Who::LEAVES.into_iter().collect()
-    }
-
     /// The actors of `batch`, which must have [`Who::LEAVES`].
     pub(crate) fn of(batch: &EventBatch) -> Who {
         let texts = |leaf| Texts::of(batch, leaf);
@@ -92,15 +89,21 @@ impl Who {
     }
 
     /// The identity without its session, for counting: `Admin` for `Admin/alice`.
-    pub(crate) fn principal(&self, row: usize) -> String {
-        match self.kind.get(row).unwrap_or_default() {
-            "AssumedRole" => {
-                let role = self.role(row).unwrap_or("unknown role");
-                let mark = if self.is_service_linked(row) { SERVICE_LINKED } else { "" };
-                format!("{role}{mark}")
-            }
-            kind => self.own_name(kind, row),
-        }
+    pub(crate) fn principal(&self, row: usize) -> Cow<'_, str> {
+        let kind = self.kind.get(row).unwrap_or_default();
+        // The usual kinds cost no allocation: this is asked for every event.
+        let known = match kind {
+            "AssumedRole" => match self.role(row) {
+                Some(role) if self.is_service_linked(row) => {
+                    return Cow::Owned(format!("{role}{SERVICE_LINKED}"));
+                }
+                role => role,
+            },
+            "IAMUser" => self.user.get(row),
+            "AWSService" => self.invoked_by.get(row).map(short_service),
+            _ => None,
+        };
+        known.map_or_else(|| Cow::Owned(self.own_name(kind, row)), Cow::Borrowed)
     }
 
     /// True for roles that only a service can use.
@@ -178,7 +181,7 @@ mod tests {
             r#"{{"Records":[{{"eventVersion":"1.08","eventTime":"2026-01-01T00:00:00Z","eventSource":"x","eventName":"y","eventID":"1","userIdentity":{identity}}}]}}"#
         );
         let plan = pugmark_decode::Plan {
-            projection: Who::projection(),
+            projection: Who::LEAVES.into_iter().collect(),
             needles: Vec::new(),
             limits: pugmark_event::Limits::default(),
         };

@@ -125,9 +125,7 @@ fn a_bad_command_line_is_told_before_anything_is_read() {
     error: `jsnol` is not a value of `output` (from the command line)
     hint: did you mean `jsonl`?
     ");
-    insta::assert_snapshot!(refused(&["search", "/nonexistent", "-w", "eventName = "]), @r"
-    error: Expected: an expression, found: EOF
-    ");
+    insta::assert_snapshot!(refused(&["search", "/nonexistent", "-w", "eventName = "]), @"error: Expected: an expression, found: EOF");
     refused(&["search", "/nonexistent", "--ip", "10.0.0"]);
     refused(&["search", "/nonexistent", "--tz", "Mars"]);
     refused(&["search", "/nonexistent", "--threads", "0"]);

@@ -11,7 +11,7 @@ use super::Start;
 use crate::args::{DoctorArgs, SelectArgs};
 use crate::exit::{Exit, Failure};
 use crate::plan::Reading;
-use crate::printer::{Printer, Role, byte_words, counted, escape};
+use crate::printer::{Printer, Role, byte_words, count_words, counted, escape};
 use crate::run::Run;
 
 /// Disk below this is worth a word: sorting may need it.
@@ -56,7 +56,7 @@ fn examine(
     report.good(&format!(
         "can list: {}, {} with events, {}",
         counted(tally.listed, "object"),
-        listing.entries.len(),
+        count_words(listing.entries.len() as u64),
         byte_words(bytes)
     ));
     for defect in tally.defects.iter().take(5) {

@@ -157,7 +157,7 @@ impl Start {
         let wishes = plan::wishes(talk, quiet, &settings)?;
         let now = time_expr::now_in(&wishes.zone);
         let printer = Printer::new(wishes, |name| std::env::var(name).ok());
-        for (name, value) in settings.from_working_directory() {
+        for (name, value) in settings.of_working_directory() {
             printer.note(&format!("`{name}` is `{value}`, from `./pugmark.toml`"));
         }
         Ok(Some(Start { settings, printer, now }))
@@ -192,10 +192,10 @@ fn print_rows(
 ) -> Result<u64, Failure> {
     let cells = |column: usize| rows.iter().map(move |row| row.get(column).and_then(Option::as_deref));
     let arrays = columns.iter().enumerate().map(|(index, column)| match column {
-        Column::Text(name) => (*name, Arc::new(StringArray::from_iter(cells(index))) as ArrayRef, true),
+        Column::Text(name) => (*name, Arc::new(cells(index).collect::<StringArray>()) as ArrayRef, true),
         Column::Number(name) => {
             let numbers = cells(index).map(|cell| cell.and_then(|text| text.parse().ok()));
-            (*name, Arc::new(UInt64Array::from_iter(numbers)) as ArrayRef, true)
+            (*name, Arc::new(numbers.collect::<UInt64Array>()) as ArrayRef, true)
         }
     });
     let batch = RecordBatch::try_from_iter_with_nullable(arrays)?;

@@ -108,9 +108,9 @@ impl Layout {
         }
     }
 
-    fn print(&self, batch: EventBatch, rows: &mut Rows) -> Result<(), Failure> {
+    fn print(&self, batch: &EventBatch, rows: &mut Rows) -> Result<(), Failure> {
         match self {
-            Layout::View(columns, zone) => rows.batch(&view::view(&batch, columns, zone)?),
+            Layout::View(columns, zone) => rows.batch(&view::view(batch, columns, zone)?),
             Layout::Records | Layout::Columns => rows.batch(batch.record_batch()),
         }
     }
@@ -126,7 +126,7 @@ fn ordered(
     run.quiet();
     let mut rows = run.printer.rows(&layout.schema(), layout.content())?;
     for batch in events {
-        layout.print(batch?, &mut rows)?;
+        layout.print(&batch?, &mut rows)?;
     }
     Ok(Found { shown: rows.finish()?, tally, ended: Ended::AtTheEnd })
 }
@@ -155,7 +155,7 @@ impl Sink for Stream<'_> {
             return ControlFlow::Break(());
         };
         let kept = state.left.map_or(batch.rows(), |left| left.min(batch.rows()));
-        if let Err(failure) = self.layout.print(batch.head(kept), rows) {
+        if let Err(failure) = self.layout.print(&batch.head(kept), rows) {
             state.failure = Some(failure);
             return ControlFlow::Break(());
         }

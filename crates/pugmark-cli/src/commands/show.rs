@@ -51,7 +51,7 @@ pub(super) fn show(args: &ShowArgs, start: &Start) -> Result<Exit, Failure> {
     }
     run.quiet();
     let text = match format {
-        Format::Raw => events.iter().map(|event| format!("{}\n", event.raw)).collect(),
+        Format::Raw => events.iter().flat_map(|event| [event.raw.as_str(), "\n"]).collect(),
         Format::Json | Format::Jsonl => json(&events, &around_it),
         Format::Table | Format::Md => report(&events, &around_it, args, &start.printer),
         _ => return Err(Failure::new("`show` prints one event", "give `--output table`, `json` or `raw`")),
@@ -182,13 +182,13 @@ fn json(events: &[Event], around: &Around) -> String {
         for (index, (object, offset)) in event.origins.iter().enumerate() {
             out.push_str(if index > 0 { ",{\"object\":" } else { "{\"object\":" });
             json_string(object, &mut out);
-            out.push_str(&format!(",\"offset\":{offset}}}"));
+            put!(out, ",\"offset\":{offset}}}");
         }
         out.push_str("]}");
     }
     out.push(']');
     for (name, rows) in [("before", &around.before), ("after", &around.after)] {
-        out.push_str(&format!(",\"{name}\":["));
+        put!(out, ",\"{name}\":[");
         for (index, (raw, _)) in rows.iter().enumerate() {
             out.push_str(if index > 0 { "," } else { "" });
             json_document(raw, &mut out);
@@ -204,21 +204,17 @@ fn report(events: &[Event], around: &Around, args: &ShowArgs, printer: &Printer)
     let mut out = String::new();
     if events.len() > 1 {
         let words = format!("{} records have this id and differ", events.len());
-        out.push_str(&format!("{}\n\n", paint.role(Role::Warning, &words)));
+        put!(out, "{}\n\n", paint.role(Role::Warning, &words));
     }
     for event in events {
         for (column, cell) in view::SHORT.iter().zip(&event.row) {
             let name = view::schema(&[*column]).field(0).name().clone();
             let text = cell.as_deref().map_or("·".into(), escape);
-            out.push_str(&format!("{} {text}\n", paint.role(Role::Strong, &format!("{name:<8}"))));
+            put!(out, "{} {text}\n", paint.role(Role::Strong, &format!("{name:<8}")));
         }
         for (object, offset) in &event.origins {
             let place = format!("{} byte {offset}", escape(object));
-            out.push_str(&format!(
-                "{} {}\n",
-                paint.role(Role::Strong, "object  "),
-                paint.role(Role::Literal, &place)
-            ));
+            put!(out, "{} {}\n", paint.role(Role::Strong, "object  "), paint.role(Role::Literal, &place));
         }
         out.push('\n');
         match serde_json::from_str::<Value>(&event.raw) {
@@ -267,7 +263,7 @@ fn paths(path: &str, value: &Value, paint: Paint, out: &mut String) {
             }
         }
         scalar => {
-            out.push_str(&format!("{} = ", paint.role(Role::Literal, &escape(path))));
+            put!(out, "{} = ", paint.role(Role::Literal, &escape(path)));
             scalar_text(scalar, out);
             out.push('\n');
         }
@@ -282,11 +278,11 @@ fn pretty(value: &Value, depth: usize, paint: Paint, out: &mut String) {
             for (index, (name, value)) in members.iter().enumerate() {
                 let mut key = String::new();
                 json_string(name, &mut key);
-                out.push_str(&format!("{indent}{}: ", paint.role(Role::Literal, &key)));
+                put!(out, "{indent}{}: ", paint.role(Role::Literal, &key));
                 pretty(value, depth + 1, paint, out);
                 out.push_str(if index + 1 < members.len() { ",\n" } else { "\n" });
             }
-            out.push_str(&format!("{}}}", "  ".repeat(depth)));
+            put!(out, "{}}}", "  ".repeat(depth));
         }
         Value::Array(items) if !items.is_empty() => {
             out.push_str("[\n");
@@ -295,7 +291,7 @@ fn pretty(value: &Value, depth: usize, paint: Paint, out: &mut String) {
                 pretty(value, depth + 1, paint, out);
                 out.push_str(if index + 1 < items.len() { ",\n" } else { "\n" });
             }
-            out.push_str(&format!("{}]", "  ".repeat(depth)));
+            put!(out, "{}]", "  ".repeat(depth));
         }
         scalar => scalar_text(scalar, out),
     }

@@ -129,7 +129,7 @@ pub(crate) fn explain(error: &QueryError, text: &str) -> Failure {
     {
         let source = source.replace('\t', " ");
         let before = " ".repeat((column as usize).saturating_sub(1));
-        message.push_str(&format!("\n  {source}\n  {before}^"));
+        put!(message, "\n  {source}\n  {before}^");
     }
     let hint = error.hint().or_else(|| match error.kind() {
         "plan" => Some("`pugmark schema` lists the columns; `.schema` does in the shell".to_owned()),

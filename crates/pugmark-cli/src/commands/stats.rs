@@ -120,7 +120,7 @@ impl Key {
             }
             Key::Principal => {
                 let who = Who::of(batch);
-                Box::new(move |row| vec![who.principal(row)])
+                Box::new(move |row| vec![who.principal(row).into_owned()])
             }
             Key::Action => {
                 let (service, name) =
@@ -160,12 +160,14 @@ impl Sink for Counter<'_> {
 /// One value per field; a field with several values gives several groups, one
 /// without any gives a null.
 fn combinations(fields: impl Iterator<Item = Vec<String>>) -> Vec<Vec<Option<String>>> {
-    let mut found = vec![Vec::new()];
+    let mut found: Vec<Vec<Option<String>>> = vec![Vec::new()];
     for mut values in fields {
         values.sort_unstable();
         values.dedup();
         if values.is_empty() {
-            found.iter_mut().for_each(|prefix: &mut Vec<Option<String>>| prefix.push(None));
+            for prefix in &mut found {
+                prefix.push(None);
+            }
             continue;
         }
         found = found

@@ -17,7 +17,7 @@ pub(crate) fn escape(text: &str) -> Cow<'_, str> {
     let mut out = String::with_capacity(text.len() + 16);
     for (at, c) in text.char_indices() {
         if is_forbidden(c) || (c == '\\' && text[at..].starts_with("\\u{")) {
-            out.push_str(&format!("\\u{{{:x}}}", u32::from(c)));
+            out.extend(c.escape_unicode());
         } else {
             out.push(c);
         }

@@ -83,7 +83,7 @@ fn push_harmless(c: char, out: &mut String) {
     if is_forbidden(c) {
         let mut units = [0; 2];
         for unit in c.encode_utf16(&mut units) {
-            out.push_str(&format!("\\u{unit:04x}"));
+            put!(out, "\\u{unit:04x}");
         }
     } else {
         out.push(c);

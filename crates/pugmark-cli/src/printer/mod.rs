@@ -188,21 +188,21 @@ impl Printer {
     /// Says something worth knowing.
     pub(crate) fn note(&self, text: &str) {
         if self.wishes.talk >= Talk::Normal {
-            self.say(&escape(text));
+            say(&escape(text));
         }
     }
 
     /// Says why, for `-v`.
     pub(crate) fn reason(&self, text: &str) {
         if self.gives_reasons() {
-            self.say(&self.err.role(Role::Dim, &escape(text)));
+            say(&self.err.role(Role::Dim, &escape(text)));
         }
     }
 
     /// Says what may be wrong with the answer.
     pub(crate) fn warning(&self, text: &str) {
         if self.wishes.talk >= Talk::Warnings {
-            self.say(&format!("{}: {}", self.err.role(Role::Warning, "warning"), escape(text)));
+            say(&format!("{}: {}", self.err.role(Role::Warning, "warning"), escape(text)));
         }
     }
 
@@ -225,10 +225,6 @@ impl Printer {
         }
         summary.exit()
     }
-
-    fn say(&self, line: &str) {
-        write_stderr(&format!("{line}\n"));
-    }
 }
 
 /// Says why a run cannot go on, and answers the exit code. Needs no printer,
@@ -240,7 +236,7 @@ pub(crate) fn failure(failure: &Failure, color: ColorChoice) -> Exit {
     let paint = Paint::stderr(color);
     let mut text = format!("{}: {}\n", paint.role(Role::Bad, "error"), escape_lines(message));
     if let Some(hint) = hint {
-        text.push_str(&format!("{}: {}\n", paint.role(Role::Good, "hint"), escape_lines(hint)));
+        put!(text, "{}: {}\n", paint.role(Role::Good, "hint"), escape_lines(hint));
     }
     write_stderr(&text);
     Exit::Failed
@@ -261,6 +257,10 @@ pub(crate) fn print_talk(text: &str) {
 /// Escapes all but the line breaks that a message of several lines is made of.
 fn escape_lines(text: &str) -> String {
     text.split('\n').map(escape).collect::<Vec<_>>().join("\n")
+}
+
+fn say(line: &str) {
+    write_stderr(&format!("{line}\n"));
 }
 
 fn write_stderr(text: &str) {

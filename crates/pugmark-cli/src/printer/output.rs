@@ -123,8 +123,9 @@ pub(crate) fn terminal_size() -> Option<(usize, usize)> {
     if !io::stdout().is_terminal() {
         return None;
     }
-    let (width, height) = terminal_size::terminal_size_of(io::stdout())?;
-    Some((usize::from(width.0), usize::from(height.0)))
+    // A terminal that does not tell its size is taken for the smallest usual one.
+    let size = terminal_size::terminal_size_of(io::stdout());
+    Some(size.map_or((80, 24), |(width, height)| (usize::from(width.0), usize::from(height.0))))
 }
 
 #[cfg(test)]

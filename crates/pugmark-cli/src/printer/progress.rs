@@ -89,7 +89,6 @@ fn draw(progress: &Progress, is_stopped: &AtomicBool, slot: &Mutex<Option<Progre
                 ProgressStyle::with_template("{wide_msg}").map_or(bar.clone(), |style| bar.with_style(style))
             });
             bar.set_message(line(&Snapshot::of(progress), elapsed, ink));
-            bar.tick();
         }
         std::thread::park_timeout(PERIOD);
     }

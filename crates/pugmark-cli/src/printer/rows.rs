@@ -211,7 +211,7 @@ impl Form {
             );
             if separated == Separated::Md {
                 let rules = vec!["---"; schema.fields().len()];
-                head.push_str(&format!("| {} |\n", rules.join(" | ")));
+                put!(head, "| {} |\n", rules.join(" | "));
             }
             output.write_all(head.as_bytes())?;
             Ok(Form::Separated { separated, output })

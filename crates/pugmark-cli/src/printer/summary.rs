@@ -67,29 +67,32 @@ impl Summary {
     pub(crate) fn text(&self, paint: Paint) -> String {
         let tally = &self.tally;
         let mut out = self.headline();
-        out.push_str(&format!(
+        put!(
+            out,
             "objects: {} listed = {} decoded + {} pruned + {} routed + {} skipped\n",
             count(tally.listed),
             count(tally.decoded),
             count(tally.pruned),
             count(tally.routed),
             count(tally.skipped),
-        ));
-        out.push_str(&format!(
+        );
+        put!(
+            out,
             "records: {} seen = {} rows + {} duplicates + {} lost\n",
             count(tally.records),
             count(tally.rows),
             count(tally.duplicates),
             count(tally.lost),
-        ));
+        );
         if tally.bytes_passed > 0 {
-            out.push_str(&format!(
+            put!(
+                out,
                 "passed over unparsed: {} without a word that was asked for\n",
                 bytes(tally.bytes_passed)
-            ));
+            );
         }
         if let Some(words) = self.ended_words() {
-            out.push_str(&format!("{}\n", paint.role(Role::Warning, words)));
+            put!(out, "{}\n", paint.role(Role::Warning, words));
         }
         defects(tally, paint, &mut out);
         out
@@ -123,7 +126,7 @@ impl Summary {
             Ended::AtTheLimit => "limit",
             Ended::ByCtrlC => "interrupted",
         };
-        out.push_str(&format!(",\"ended\":\"{ended}\",\"elapsed_ms\":{}", self.elapsed.as_millis()));
+        put!(out, ",\"ended\":\"{ended}\",\"elapsed_ms\":{}", self.elapsed.as_millis());
         for (name, number) in [
             ("shown", self.shown),
             ("listed", tally.listed),
@@ -141,16 +144,16 @@ impl Summary {
             ("bytes_inflated", tally.bytes_inflated),
             ("bytes_passed", tally.bytes_passed),
         ] {
-            out.push_str(&format!(",\"{name}\":{number}"));
+            put!(out, ",\"{name}\":{number}");
         }
         out.push_str(",\"defects\":[");
         for (index, defect) in tally.defects.iter().enumerate() {
             if index > 0 {
                 out.push(',');
             }
-            out.push_str(&format!("{{\"kind\":\"{}\",\"object\":", defect.kind.name()));
+            put!(out, "{{\"kind\":\"{}\",\"object\":", defect.kind.name());
             json::string(&defect.origin.object.name, &mut out);
-            out.push_str(&format!(",\"offset\":{},\"detail\":", defect.origin.offset));
+            put!(out, ",\"offset\":{},\"detail\":", defect.origin.offset);
             json::string(&defect.detail, &mut out);
             out.push('}');
         }
@@ -175,7 +178,7 @@ fn defects(tally: &Tally, paint: Paint, out: &mut String) {
             Severity::LostRecord => ("lost", Role::Warning),
             Severity::LostObject => ("damaged", Role::Bad),
         };
-        out.push_str(&format!("{}: {}\n", paint.role(role, mark), escape(&defect.to_string())));
+        put!(out, "{}: {}\n", paint.role(role, mark), escape(&defect.to_string()));
     }
     let mut rest: BTreeMap<DefectKind, u64> = BTreeMap::new();
     for defect in order.iter().skip(DEFECTS_SHOWN) {
@@ -191,7 +194,7 @@ fn defects(tally: &Tally, paint: Paint, out: &mut String) {
         parts.push(format!("{} not kept", count(unkept)));
     }
     let total = rest.values().sum::<u64>() + unkept;
-    out.push_str(&format!("and {} more: {}\n", count(total), parts.join(", ")));
+    put!(out, "and {} more: {}\n", count(total), parts.join(", "));
 }
 
 #[cfg(test)]
@@ -227,7 +230,7 @@ mod tests {
             let object = Arc::new(Object::named("a\x1b[2J.json"));
             tally.defect(Defect::new(kind, Origin { object, offset }, "near `\u{7}`"), 100);
         }
-        Summary { tally, shown: 1_000, elapsed: Duration::from_millis(2_000), ended: Ended::AtTheEnd }
+        Summary { tally, shown: 1_000, elapsed: Duration::from_secs(2), ended: Ended::AtTheEnd }
     }
 
     #[test]

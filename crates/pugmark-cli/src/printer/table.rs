@@ -71,14 +71,13 @@ impl Table {
     pub(crate) fn row(&mut self, cells: Vec<Option<String>>, out: &mut String) {
         let cells: Vec<_> =
             cells.into_iter().map(|cell| cell.map(|cell| escape(&cell).into_owned())).collect();
-        match &self.widths {
-            Some(widths) => self.line(&cells, widths, out),
-            None => {
-                self.sample.push(cells);
-                if self.sample.len() >= SAMPLE_ROWS {
-                    self.begin(out);
-                }
-            }
+        if let Some(widths) = &self.widths {
+            self.line(&cells, widths, out);
+            return;
+        }
+        self.sample.push(cells);
+        if self.sample.len() >= SAMPLE_ROWS {
+            self.begin(out);
         }
     }
 

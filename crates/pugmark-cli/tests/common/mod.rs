@@ -4,35 +4,35 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 /// A folder with a trail, and runs of `pugmark` in it.
-pub struct Desk {
+pub(crate) struct Desk {
     folder: tempfile::TempDir,
 }
 
 /// What one run said.
-pub struct Answer {
+pub(crate) struct Answer {
     /// Rows.
-    pub stdout: String,
+    pub(crate) stdout: String,
     /// Talk, without the summary for programs.
-    pub stderr: String,
+    pub(crate) stderr: String,
     /// The exit code.
-    pub code: i32,
+    pub(crate) code: i32,
     /// The summary for programs.
-    pub summary: Option<serde_json::Value>,
+    pub(crate) summary: Option<serde_json::Value>,
 }
 
 impl Desk {
     /// An empty folder.
-    pub fn new() -> Desk {
+    pub(crate) fn new() -> Desk {
         Desk { folder: tempfile::tempdir().expect("a folder") }
     }
 
     /// The folder.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 
     /// Writes a file below the folder.
-    pub fn file(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
+    pub(crate) fn file(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path().join(name);
         std::fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
         std::fs::write(&path, bytes).expect("a file");
@@ -40,7 +40,7 @@ impl Desk {
     }
 
     /// Writes a log file as a trail delivers it, uncompressed.
-    pub fn log(&self, name: &str, records: &[String]) {
+    pub(crate) fn log(&self, name: &str, records: &[String]) {
         self.file(
             &format!("logs/AWSLogs/111122223333/CloudTrail/us-east-1/2026/08/01/{name}"),
             format!("{{\"Records\":[{}]}}", records.join(",")),
@@ -48,7 +48,7 @@ impl Desk {
     }
 
     /// A command whose environment is the folder's alone.
-    pub fn command(&self, words: &[&str]) -> Command {
+    pub(crate) fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pugmark"));
         command
             .args(words)
@@ -60,7 +60,7 @@ impl Desk {
     }
 
     /// Runs `pugmark`; whatever it reads, the sums must balance.
-    pub fn run(&self, words: &[&str]) -> Answer {
+    pub(crate) fn run(&self, words: &[&str]) -> Answer {
         let answer = self.run_as_is(&[words, &["--summary", "json"]].concat());
         if let Some(summary) = &answer.summary {
             let number = |name: &str| summary[name].as_u64().expect("a number");
@@ -79,7 +79,7 @@ impl Desk {
     }
 
     /// Runs `pugmark` with these words and no other.
-    pub fn run_as_is(&self, words: &[&str]) -> Answer {
+    pub(crate) fn run_as_is(&self, words: &[&str]) -> Answer {
         Answer::of(self.command(words).output().expect("pugmark runs"))
     }
 }
@@ -93,14 +93,14 @@ impl Answer {
         Answer {
             stdout: text(output.stdout),
             summary: json.last().map(|line| serde_json::from_str(line).expect("a summary")),
-            stderr: talk.iter().map(|line| format!("{line}\n")).collect(),
+            stderr: talk.iter().flat_map(|line| [*line, "\n"]).collect(),
             code: output.status.code().unwrap_or(-1),
         }
     }
 }
 
 /// One event; `members` are added to what every event has.
-pub fn event(id: u32, time: &str, name: &str, members: &str) -> String {
+pub(crate) fn event(id: u32, time: &str, name: &str, members: &str) -> String {
     let more = if members.is_empty() { String::new() } else { format!(",{members}") };
     format!(
         r#"{{"eventVersion":"1.08","eventTime":"2026-08-01T{time}Z","eventSource":"iam.amazonaws.com","eventName":"{name}","awsRegion":"us-east-1","sourceIPAddress":"203.0.113.{}","userAgent":"aws-cli/2","eventID":"00000000-0000-4000-8000-{id:012}","recipientAccountId":"111122223333"{more}}}"#,
@@ -109,7 +109,7 @@ pub fn event(id: u32, time: &str, name: &str, members: &str) -> String {
 }
 
 /// A user's `userIdentity`.
-pub fn user(name: &str) -> String {
+pub(crate) fn user(name: &str) -> String {
     format!(
         r#""userIdentity":{{"type":"IAMUser","arn":"arn:aws:iam::111122223333:user/{name}","accountId":"111122223333","accessKeyId":"AKIA{}","userName":"{name}"}}"#,
         name.to_uppercase()
@@ -117,7 +117,7 @@ pub fn user(name: &str) -> String {
 }
 
 /// Four events of two people, one of them delivered twice.
-pub fn small_trail() -> Desk {
+pub(crate) fn small_trail() -> Desk {
     let desk = Desk::new();
     let create = event(
         1,

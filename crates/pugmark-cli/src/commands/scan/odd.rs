@@ -98,7 +98,10 @@ impl Odd {
                 self.see((reason, name.to_owned(), who.name(row)), sighting());
             }
             if name.starts_with("Delete") && who.is_service_linked(row) {
-                self.see((Reason::ServiceLinkedDelete, name.to_owned(), who.principal(row)), sighting());
+                self.see(
+                    (Reason::ServiceLinkedDelete, name.to_owned(), who.principal(row).into_owned()),
+                    sighting(),
+                );
             }
             if let (Some(time), true) = (time, error.is_some_and(is_denial)) {
                 self.deny(who.name(row), time, id.get(row).unwrap_or_default());

@@ -1,5 +1,7 @@
 //! The overview as a page for people, and as JSON.
 
+use std::collections::BTreeMap;
+
 use pugmark_event::{Tally, format_time};
 use pugmark_source::Coverage;
 
@@ -10,8 +12,8 @@ use crate::printer::{
     time_text,
 };
 
-/// Odd things printed; the rest is counted.
-const ODD_SHOWN: usize = 12;
+/// Odd things printed for each reason; the rest is counted.
+const ODD_SHOWN: usize = 4;
 /// Columns of a bar.
 const BAR_WIDTH: usize = 12;
 const DAY_US: i64 = 86_400_000_000;
@@ -68,7 +70,7 @@ impl Page<'_> {
                 count_words(tally.damaged),
                 count_words(tally.lost)
             );
-            out.push_str(&format!("{}\n", self.printer.paint().role(Role::Warning, &words)));
+            put!(out, "{}\n", self.printer.paint().role(Role::Warning, &words));
         }
         out
     }
@@ -89,11 +91,8 @@ impl Page<'_> {
         let slots = squeeze(&slots, width);
         let most = slots.iter().max().copied().unwrap_or(0);
         let unit = if per_slot == 1 { "hour".to_owned() } else { format!("{per_slot} hours") };
-        out.push_str(&format!(
-            "\n{}\n",
-            self.strong(&format!("events per {unit}, at most {}", count_words(most)))
-        ));
-        out.push_str(&format!("  {}\n", sparkline(&slots, self.printer.ink()).trim_end()));
+        put!(out, "\n{}\n", self.strong(&format!("events per {unit}, at most {}", count_words(most))));
+        put!(out, "  {}\n", sparkline(&slots, self.printer.ink()).trim_end());
     }
 
     fn lists(&self, out: &mut String) {
@@ -117,7 +116,7 @@ impl Page<'_> {
         };
         let more = counts.distinct().saturating_sub(top.len());
         let more = if more > 0 { format!(" ({} more)", count_words(more as u64)) } else { String::new() };
-        out.push_str(&format!("\n{}{more}\n", self.strong(title)));
+        put!(out, "\n{}{more}\n", self.strong(title));
         let digits = count_words(most).len().max(6);
         for (text, count) in top {
             let line = format!(
@@ -136,7 +135,7 @@ impl Page<'_> {
         if odd.is_empty() {
             return;
         }
-        out.push_str(&format!("\n{}\n", self.strong("worth a look")));
+        put!(out, "\n{}\n", self.strong("worth a look"));
         let headings = vec![
             Heading { is_rigid: true, ..Heading::text("") },
             Heading::number("events"),
@@ -145,7 +144,13 @@ impl Page<'_> {
             Heading { is_rigid: true, ..Heading::text("first") },
         ];
         let mut table = self.printer.table(headings);
-        for (reason, name, who, sighting) in odd.iter().take(ODD_SHOWN) {
+        let mut shown: BTreeMap<Reason, usize> = BTreeMap::new();
+        for (reason, name, who, sighting) in &odd {
+            let of_reason = shown.entry(*reason).or_default();
+            if *of_reason == ODD_SHOWN {
+                continue;
+            }
+            *of_reason += 1;
             let failed = if sighting.errors == sighting.events && *reason != Reason::DeniedBurst {
                 " ✗"
             } else {
@@ -164,8 +169,9 @@ impl Page<'_> {
             );
         }
         table.finish(out);
-        if odd.len() > ODD_SHOWN {
-            out.push_str(&format!("  and {} more; `--output json` lists all\n", odd.len() - ODD_SHOWN));
+        let left = odd.len() - shown.values().sum::<usize>();
+        if left > 0 {
+            put!(out, "  and {left} more; `--output json` lists all\n");
         }
     }
 
@@ -174,7 +180,7 @@ impl Page<'_> {
         if self.coverage.is_empty() {
             return;
         }
-        out.push_str(&format!("\n{}\n", self.strong("days with files")));
+        put!(out, "\n{}\n", self.strong("days with files"));
         let headings = vec![
             Heading::text("account"),
             Heading::text("region"),
@@ -184,16 +190,16 @@ impl Page<'_> {
         let mut table = self.printer.table(headings);
         let mut list: Vec<&Coverage> = self.coverage.iter().collect();
         list.sort_by_key(|coverage| std::cmp::Reverse(gaps(coverage).len()));
-        for coverage in list.iter().take(self.top.max(8)) {
-            let (Some(first), Some(last)) = (coverage.days.first(), coverage.days.last()) else { continue };
+        for covered in list.iter().take(self.top.max(8)) {
+            let (Some(first), Some(end)) = (covered.days.first(), covered.days.last()) else { continue };
             let span =
-                format!("{} of {}, {} to {}", coverage.days.len(), last - first + 1, day(*first), day(*last));
-            let gaps = gaps(coverage);
+                format!("{} of {}, {} to {}", covered.days.len(), end - first + 1, day(*first), day(*end));
+            let gaps = gaps(covered);
             let words = gap_words(&gaps);
             table.row(
                 vec![
-                    Some(coverage.account.clone()),
-                    Some(coverage.region.clone()),
+                    Some(covered.account.clone()),
+                    Some(covered.region.clone()),
                     Some(span),
                     (!gaps.is_empty()).then_some(words),
                 ],
@@ -202,7 +208,7 @@ impl Page<'_> {
         }
         table.finish(out);
         if list.len() > self.top.max(8) {
-            out.push_str(&format!("  and {} more\n", list.len() - self.top.max(8)));
+            put!(out, "  and {} more\n", list.len() - self.top.max(8));
         }
     }
 
@@ -231,9 +237,9 @@ impl Page<'_> {
             lines.push(format!("pugmark stats {sources} who,errorCode --errors"));
         }
         lines.push(format!("pugmark search {sources} --writes --reverse -n 50"));
-        out.push_str(&format!("\n{}\n", self.strong("next")));
+        put!(out, "\n{}\n", self.strong("next"));
         for line in lines {
-            out.push_str(&format!("  {}\n", self.printer.paint().role(Role::Literal, &line)));
+            put!(out, "  {}\n", self.printer.paint().role(Role::Literal, &line));
         }
     }
 
@@ -249,11 +255,7 @@ impl Page<'_> {
             overview.events, overview.errors, overview.timeless, self.tally.duplicates
         );
         if let Some((first, last)) = overview.span {
-            out.push_str(&format!(
-                ",\"first\":\"{}\",\"last\":\"{}\"",
-                format_time(first),
-                format_time(last)
-            ));
+            put!(out, ",\"first\":\"{}\",\"last\":\"{}\"", format_time(first), format_time(last));
         }
         for (name, counts) in [
             ("accounts", &overview.accounts),
@@ -263,18 +265,18 @@ impl Page<'_> {
             ("names", &overview.names),
             ("error_codes", &overview.error_codes),
         ] {
-            out.push_str(&format!(",\"{name}\":{{\"distinct\":{},\"top\":{{", counts.distinct()));
+            put!(out, ",\"{name}\":{{\"distinct\":{},\"top\":{{", counts.distinct());
             for (index, (text, count)) in counts.top(self.top).into_iter().enumerate() {
                 out.push_str(if index > 0 { "," } else { "" });
                 json_string(text, &mut out);
-                out.push_str(&format!(":{count}"));
+                put!(out, ":{count}");
             }
             out.push_str("}}");
         }
         out.push_str(",\"hours\":{");
         for (index, (hour, count)) in overview.hours.iter().enumerate() {
             out.push_str(if index > 0 { "," } else { "" });
-            out.push_str(&format!("\"{}\":{count}", format_time(hour * super::overview::HOUR_US)));
+            put!(out, "\"{}\":{count}", format_time(hour * super::overview::HOUR_US));
         }
         out.push_str("},\"odd\":[");
         for (index, (reason, name, who, sighting)) in overview.odd.list().iter().enumerate() {
@@ -295,12 +297,12 @@ fn odd_json(reason: Reason, name: &str, (who, sighting): (&str, &Sighting), out:
     out.push_str("{\"reason\":");
     json_string(reason.words(), out);
     for (member, text) in [("name", name), ("who", who), ("id", &sighting.id)] {
-        out.push_str(&format!(",\"{member}\":"));
+        put!(out, ",\"{member}\":");
         json_string(text, out);
     }
-    out.push_str(&format!(",\"events\":{},\"errors\":{}", sighting.events, sighting.errors));
+    put!(out, ",\"events\":{},\"errors\":{}", sighting.events, sighting.errors);
     if let Some(first) = sighting.first {
-        out.push_str(&format!(",\"first\":\"{}\"", format_time(first)));
+        put!(out, ",\"first\":\"{}\"", format_time(first));
     }
     out.push('}');
 }
@@ -310,14 +312,14 @@ fn coverage_json(coverage: &Coverage, out: &mut String) {
     json_string(&coverage.account, out);
     out.push_str(",\"region\":");
     json_string(&coverage.region, out);
-    out.push_str(&format!(",\"days\":{}", coverage.days.len()));
+    put!(out, ",\"days\":{}", coverage.days.len());
     if let (Some(first), Some(last)) = (coverage.days.first(), coverage.days.last()) {
-        out.push_str(&format!(",\"first\":\"{}\",\"last\":\"{}\"", day(*first), day(*last)));
+        put!(out, ",\"first\":\"{}\",\"last\":\"{}\"", day(*first), day(*last));
     }
     out.push_str(",\"gaps\":[");
     for (index, (first, last)) in gaps(coverage).into_iter().enumerate() {
         out.push_str(if index > 0 { "," } else { "" });
-        out.push_str(&format!("[\"{}\",\"{}\"]", day(first), day(last)));
+        put!(out, "[\"{}\",\"{}\"]", day(first), day(last));
     }
     out.push_str("]}");
 }
