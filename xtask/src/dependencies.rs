@@ -34,7 +34,7 @@ const LICENCES: [&str; 15] = [
 pub(crate) fn check(workspace: &Workspace) -> Vec<Problem> {
     let mut problems = Vec::new();
     let direct: BTreeSet<&str> =
-        workspace.packages.iter().flat_map(|package| names(package)).filter(|name| !is_ours(name)).collect();
+        workspace.packages.iter().flat_map(names).filter(|name| !is_ours(name)).collect();
     let explained = explained(workspace.text(RECORD).unwrap_or(""));
     for name in direct.iter().filter(|name| !explained.contains(*name)) {
         problems.push(Problem::new(RECORD, format!("no line about `{name}`")));
@@ -91,7 +91,7 @@ fn unused(workspace: &Workspace, package: &Package) -> Vec<Problem> {
     let sources: Vec<&str> = workspace
         .files
         .iter()
-        .filter(|file| file.path.starts_with(&folder) && file.path.ends_with(".rs"))
+        .filter(|file| file.path.starts_with(&folder) && file.is("rs"))
         .map(|file| file.text.as_str())
         .collect();
     let is_named = |name: &str| {

@@ -7,7 +7,7 @@ use crate::workspace::{File, Problem, Workspace};
 /// Dead links, and crates that the map leaves out.
 pub(crate) fn check(workspace: &Workspace) -> Vec<Problem> {
     let mut problems = Vec::new();
-    for file in workspace.files.iter().filter(|file| file.path.ends_with(".md")) {
+    for file in workspace.files.iter().filter(|file| file.is("md")) {
         for (line, target) in links(&file.text) {
             if let Some(what) = dead(workspace, file, &target) {
                 problems.push(Problem::new(format!("{}:{line}", file.path), what));
@@ -99,7 +99,8 @@ fn linked_text<'a>(workspace: &'a Workspace, folder: &Path, path: &str) -> Optio
     let full = workspace.root.join(folder).join(path).canonicalize().ok()?;
     let root = workspace.root.canonicalize().ok()?;
     let path = full.strip_prefix(root).ok()?.to_str()?.replace('\\', "/");
-    if path.ends_with(".md") { workspace.text(&path) } else { None }
+    let file = workspace.files.iter().find(|file| file.path == path)?;
+    file.is("md").then_some(file.text.as_str())
 }
 
 /// Headings as the usual renderers spell them in links.

@@ -50,7 +50,7 @@ pub(crate) fn functions(code: &str) -> Vec<Function> {
         let name: String = code[at + 3..].chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
         let body = body_start(bytes, at).and_then(|open| Some((open, block_end(bytes, open)?)));
         if let (false, Some((_, close))) = (name.is_empty(), body) {
-            let line = |end: usize| bytes[..end].iter().filter(|byte| **byte == b'\n').count();
+            let line = |end: usize| code[..end].matches('\n').count();
             functions.push(Function { name, first: line(at), last: line(close) });
         }
     }

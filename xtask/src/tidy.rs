@@ -58,7 +58,7 @@ fn check_file(file: &File) -> Vec<Problem> {
     if !LOCK_FILES.contains(&file.path.as_str()) {
         check_places(file, &mut problems);
     }
-    if file.path.ends_with(".rs") {
+    if file.is("rs") {
         check_rust(file, &mut problems);
     }
     problems

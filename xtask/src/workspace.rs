@@ -26,6 +26,13 @@ pub(crate) struct File {
     pub(crate) text: String,
 }
 
+impl File {
+    /// Whether the file's name ends in `.extension`.
+    pub(crate) fn is(&self, extension: &str) -> bool {
+        Path::new(&self.path).extension().is_some_and(|found| found == extension)
+    }
+}
+
 /// One broken rule, and where.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Problem {

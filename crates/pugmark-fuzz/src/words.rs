@@ -9,7 +9,7 @@ use pugmark_query::{Session, SessionOptions, condition};
 use pugmark_source::{Access, Location, Progress, Selection, list};
 
 // The command line is a program, so its modules are included, with what they
-// build on (`jiff`, `unicode_width`).
+// build on (`jiff`, `unicode_width`, and `proptest` in their tests).
 #[path = "../../pugmark-cli/src/printer/cell.rs"]
 mod printed;
 #[path = "../../pugmark-cli/src/time_expr.rs"]

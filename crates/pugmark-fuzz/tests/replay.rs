@@ -18,21 +18,23 @@ fn root() -> PathBuf {
 
 fn corpus(name: &str) -> Vec<(PathBuf, Vec<u8>)> {
     let folder = root().join("fuzz/corpus").join(name);
-    let mut paths: Vec<PathBuf> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut paths: Vec<PathBuf> =
+        fs::read_dir(&folder).expect("a corpus").map(|entry| entry.expect("a file").path()).collect();
     paths.sort();
     assert!(!paths.is_empty(), "an empty corpus tries nothing");
-    paths.into_iter().map(|path| (path.clone(), fs::read(path).unwrap())).collect()
+    paths.into_iter().map(|path| (path.clone(), fs::read(path).expect("a file"))).collect()
 }
 
 fn target(name: &str) -> Target {
-    *TARGETS.iter().find(|target| target.name == name).unwrap()
+    *TARGETS.iter().find(|target| target.name == name).expect("a target")
 }
 
 /// Runs the body over `input`; a failure leaves the input behind.
+#[expect(clippy::print_stderr, reason = "whoever reads a failure wants to know the input")]
 fn run(target: Target, input: &[u8], from: &str) {
     if let Err(panic) = catch_unwind(AssertUnwindSafe(|| (target.body)(input))) {
         let path = root().join(format!("target/fuzz-{}.input", target.name));
-        fs::write(&path, input).unwrap();
+        fs::write(&path, input).expect("a build folder");
         eprintln!("target `{}` failed on {from}; the input is in `{}`", target.name, path.display());
         resume_unwind(panic);
     }
@@ -44,7 +46,7 @@ fn replay_and_mutate(name: &str) {
     for (path, input) in &corpus {
         run(target, input, &path.display().to_string());
     }
-    let seed = std::env::var("PUGMARK_SEED").map_or(SEED, |seed| seed.parse().unwrap());
+    let seed = std::env::var("PUGMARK_SEED").map_or(SEED, |seed| seed.parse().expect("a number"));
     let inputs: Vec<Vec<u8>> = corpus.into_iter().map(|(_, input)| input).collect();
     let mut mutator = Mutator::new(seed);
     for attempt in 0..target.tries {
