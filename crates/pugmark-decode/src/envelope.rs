@@ -29,7 +29,7 @@ const TEXTS: [&[u8]; 4] = [b"CloudTrailEvent", b"eventJson", b"message", b"body"
 const OBJECTS: [&[u8]; 5] = [b"detail", b"event", b"_source", b"record", b"requestPayload"];
 
 /// Members of documents that are none of records.
-const FOREIGN: [&[u8]; 8] = [
+const FOREIGN: [&[u8]; 9] = [
     b"s3",
     b"s3ObjectKey",
     b"digestS3Object",
@@ -38,6 +38,7 @@ const FOREIGN: [&[u8]; 8] = [
     b"configSnapshotId",
     b"configurationItemDiff",
     b"hashSignature",
+    b"pugmarkTruth",
 ];
 
 /// Texts that services send to try a channel out.

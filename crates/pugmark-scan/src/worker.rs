@@ -120,7 +120,7 @@ impl<'a, S: Sink> Worker<'a, S> {
 
     fn finish(mut self) -> Result<(S, Sums), ScanError> {
         self.decoder.finish(&mut |batch| self.rows.take(&batch));
-        self.rows.ended?;
+        let _flow = self.rows.ended?;
         let Rows { sink, mut sums, .. } = self.rows;
         let duplicates = sums.tally.duplicates;
         let mut tally = self.decoder.take_tally();

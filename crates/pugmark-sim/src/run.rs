@@ -74,6 +74,7 @@ fn run(world: World, options: &Options, ends: (&mut dyn Outlet, &dyn Fn(u64))) -
     });
     let mut stage = Stage::new(world, lanes);
     let mut truth = Truth {
+        form: 1,
         seed: options.seed,
         from: clock::iso(stage.world.start),
         until: clock::iso(stage.world.end),

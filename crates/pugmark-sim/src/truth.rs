@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 /// The answer sheet, also written as `truth.json`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Truth {
+    /// Version of this document's form; its name tells readers of log files that here are none.
+    #[serde(rename = "pugmarkTruth")]
+    pub form: u32,
     /// The seed the trail grew from.
     pub seed: u64,
     /// Different records in the trail.
