@@ -1,11 +1,12 @@
 //! `pugmark doctor`: can the sources be read, and if not, what is missing.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::process::Command;
 use std::sync::Arc;
 
-use pugmark_event::{Defect, Fill, Filled, Object};
-use pugmark_source::{Location, Visitor, list, visit};
+use pugmark_event::{Defect, Fill, Filled, Object, format_time};
+use pugmark_source::{Coverage, Location, Visitor, list, visit};
 
 use super::Start;
 use crate::args::{DoctorArgs, SelectArgs};
@@ -16,6 +17,9 @@ use crate::run::Run;
 
 /// Disk below this is worth a word: sorting may need it.
 const SPARE_BYTES: u64 = 10_000_000_000;
+
+/// Days without files that are named.
+const GAPS_SHOWN: usize = 6;
 
 /// Tries each source in turn.
 pub(super) fn doctor(args: &DoctorArgs, start: &Start) -> Result<Exit, Failure> {
@@ -59,6 +63,7 @@ fn examine(
         count_words(listing.entries.len() as u64),
         byte_words(bytes)
     ));
+    report.days(&listing.coverage);
     for defect in tally.defects.iter().take(5) {
         report.bad(&defect.to_string(), None);
     }
@@ -145,6 +150,27 @@ impl Report<'_> {
     fn line(&mut self, line: &str) {
         self.text.push_str(line);
         self.text.push('\n');
+    }
+
+    /// From which day to which there are files, and where none are in between.
+    fn days(&mut self, coverage: &[Coverage]) {
+        let all: BTreeSet<i32> = coverage.iter().flat_map(|coverage| coverage.days.iter().copied()).collect();
+        let (Some(first), Some(last)) = (all.first(), all.last()) else { return };
+        let day = |day: i32| format_time(i64::from(day) * 86_400_000_000)[..10].to_owned();
+        self.good(&format!(
+            "days: {} to {}, {} with files, {} accounts and Regions",
+            day(*first),
+            day(*last),
+            count_words(all.len() as u64),
+            coverage.len(),
+        ));
+        let missing: Vec<String> =
+            (*first..=*last).filter(|one| !all.contains(one)).map(day).take(GAPS_SHOWN + 1).collect();
+        if !missing.is_empty() {
+            let more = if missing.len() > GAPS_SHOWN { " and more" } else { "" };
+            let shown = missing.iter().take(GAPS_SHOWN).cloned().collect::<Vec<_>>().join(", ");
+            self.line(&format!("  ?    days without a file: {shown}{more}"));
+        }
     }
 
     /// Which credentials the standard chain will look at. Nothing secret is read or shown.

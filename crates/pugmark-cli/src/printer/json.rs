@@ -39,6 +39,11 @@ pub(crate) fn value_text(column: &ArrayRef, row: usize) -> String {
 /// A JSON string.
 pub(crate) fn string(text: &str, out: &mut String) {
     out.push('"');
+    if text.bytes().all(|byte| matches!(byte, 0x20..0x7f) && !matches!(byte, b'"' | b'\\')) {
+        out.push_str(text);
+        out.push('"');
+        return;
+    }
     for c in text.chars() {
         match c {
             '"' => out.push_str("\\\""),
@@ -59,24 +64,34 @@ pub(crate) fn document(text: &str, out: &mut String) {
         string(text, out);
         return;
     }
-    let mut in_string = false;
-    let mut escaped = false;
-    for c in text.chars() {
-        if !in_string {
-            in_string = c == '"';
-            if !matches!(c, ' ' | '\n' | '\r' | '\t') {
-                out.push(c);
+    // Runs are copied as they are; most of a record is one run.
+    let bytes = text.as_bytes();
+    let (mut start, mut at, mut in_string) = (0, 0, false);
+    while let Some(byte) = bytes.get(at) {
+        let (length, kept) = match (in_string, byte) {
+            // The character after a backslash is ASCII, since this is JSON.
+            (true, b'\\') => (2, true),
+            (true, 0x7f..) => {
+                let c = text[at..].chars().next().unwrap_or('\u{7f}');
+                (c.len_utf8(), !is_forbidden(c))
             }
-            continue;
+            (_, b'"') => {
+                in_string = !in_string;
+                (1, true)
+            }
+            (false, b' ' | b'\n' | b'\r' | b'\t') => (1, false),
+            _ => (1, true),
+        };
+        if !kept {
+            out.push_str(&text[start..at]);
+            if in_string {
+                push_harmless(text[at..].chars().next().unwrap_or_default(), out);
+            }
+            start = at + length;
         }
-        push_harmless(c, out);
-        if escaped {
-            escaped = false;
-        } else {
-            escaped = c == '\\';
-            in_string = c != '"';
-        }
+        at += length;
     }
+    out.push_str(&text[start..]);
 }
 
 fn push_harmless(c: char, out: &mut String) {
@@ -299,6 +314,20 @@ mod tests {
         );
         let delivered: ArrayRef = Arc::new(StringArray::from(vec!["{\"a\":\"\u{9b}2J\"}"]));
         assert_eq!(line(vec![("raw", delivered)]), r#"{"raw":{"a":"\u009b2J"}}"#);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_document_keeps_its_value_and_loses_its_dangers(text in "\\PC*[\u{1b}\u{9b}\u{202e}\\\\\"]{0,3}\\PC*") {
+            let value = serde_json::json!({ "a b": [text, 1.5, null], "c": { "d": "x y" } });
+            for document_text in [value.to_string(), serde_json::to_string_pretty(&value).expect("JSON")] {
+                let mut out = String::new();
+                document(&document_text, &mut out);
+                proptest::prop_assert!(!out.chars().any(is_forbidden));
+                let back: serde_json::Value = serde_json::from_str(&out).expect("JSON");
+                proptest::prop_assert_eq!(back, value.clone());
+            }
+        }
     }
 
     #[test]
