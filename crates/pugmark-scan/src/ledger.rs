@@ -12,19 +12,23 @@ use std::sync::{Mutex, PoisonError};
 
 use arrow::array::{Array, BooleanArray, StringViewArray};
 use pugmark_event::{EventBatch, Leaf};
-use xxhash_rust::xxh3::{Xxh3, xxh3_64_with_seed};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// Shards, so that workers seldom wait for each other.
 const SHARDS: usize = 64;
 
 /// The events seen so far, shared by all workers of a run.
 ///
-/// 24 bytes and a little room per event: the id and account as a 128-bit hash,
-/// the content as a 64-bit hash, both keyed at random for each run.
+/// Sixteen bytes and a little room per event: a hash of id and account, and a
+/// hash of the content, both keyed at random for each run. Should two ids share
+/// a hash, their contents still differ: both events are kept.
 pub struct Ledger {
-    shards: Vec<Mutex<HashMap<u128, u64, BuildHasherDefault<Folded>>>>,
+    shards: Vec<Mutex<Shard>>,
     seed: u64,
 }
+
+/// Content by id.
+type Shard = HashMap<u64, u64, BuildHasherDefault<Identity>>;
 
 /// What the ledger says of the rows of a batch.
 #[derive(Debug)]
@@ -77,26 +81,22 @@ impl Ledger {
         Seen { first: BooleanArray::from(first), duplicates, conflicts }
     }
 
-    fn key(&self, ids: &StringViewArray, accounts: &StringViewArray, row: usize) -> Option<u128> {
+    fn key(&self, ids: &StringViewArray, accounts: &StringViewArray, row: usize) -> Option<u64> {
         if ids.is_null(row) {
             return None;
         }
-        let mut hash = Xxh3::with_seed(self.seed);
-        hash.update(ids.value(row).as_bytes());
-        if accounts.is_valid(row) {
-            hash.update(b"/");
-            hash.update(accounts.value(row).as_bytes());
-        }
-        Some(hash.digest128())
+        let id = xxh3_64_with_seed(ids.value(row).as_bytes(), self.seed);
+        let account = xxh3_64_with_seed(accounts.value(row).as_bytes(), !self.seed);
+        Some(id ^ account.rotate_left(32))
     }
 
-    fn enter_key(&self, key: u128, content: u64) -> Entered {
+    fn enter_key(&self, key: u64, content: u64) -> Entered {
         match self.shard(key).insert_new(key, content) {
             None => Entered::First,
             Some(known) if known == content => Entered::Copy,
             // Further contents of one id are entered under keys of their own.
             Some(_) => {
-                let of_content = key ^ u128::from(content).rotate_left(64);
+                let of_content = key ^ content.rotate_left(1);
                 match self.shard(of_content).insert_new(of_content, content) {
                     None => Entered::Conflict,
                     Some(_) => Entered::Copy,
@@ -105,8 +105,8 @@ impl Ledger {
         }
     }
 
-    fn shard(&self, key: u128) -> &Mutex<HashMap<u128, u64, BuildHasherDefault<Folded>>> {
-        &self.shards[(key >> 121) as usize % SHARDS]
+    fn shard(&self, key: u64) -> &Mutex<Shard> {
+        &self.shards[(key >> 48) as usize % SHARDS]
     }
 }
 
@@ -118,11 +118,11 @@ enum Entered {
 
 /// Inserts unless the key is there; answers what is there.
 trait InsertNew {
-    fn insert_new(&self, key: u128, content: u64) -> Option<u64>;
+    fn insert_new(&self, key: u64, content: u64) -> Option<u64>;
 }
 
-impl InsertNew for Mutex<HashMap<u128, u64, BuildHasherDefault<Folded>>> {
-    fn insert_new(&self, key: u128, content: u64) -> Option<u64> {
+impl InsertNew for Mutex<Shard> {
+    fn insert_new(&self, key: u64, content: u64) -> Option<u64> {
         // A worker that panicked holding the lock left the map whole: an insert does not panic half-way.
         let mut shard = self.lock().unwrap_or_else(PoisonError::into_inner);
         match shard.entry(key) {
@@ -137,22 +137,21 @@ impl InsertNew for Mutex<HashMap<u128, u64, BuildHasherDefault<Folded>>> {
 
 /// The keys are hashes already.
 #[derive(Default)]
-struct Folded(u64);
+struct Identity(u64);
 
-impl Hasher for Folded {
+impl Hasher for Identity {
     fn finish(&self) -> u64 {
         self.0
     }
 
     fn write(&mut self, bytes: &[u8]) {
-        for chunk in bytes.chunks(8) {
-            let mut word = [0; 8];
-            word[..chunk.len()].copy_from_slice(chunk);
-            self.0 ^= u64::from_le_bytes(word);
+        // Keys are 64-bit numbers, which come by `write_u64`; other keys would be folded.
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
         }
     }
 
-    fn write_u128(&mut self, key: u128) {
-        self.0 = key as u64;
+    fn write_u64(&mut self, key: u64) {
+        self.0 = key;
     }
 }
