@@ -123,7 +123,7 @@ async fn interruption(run: &Run<'_>) {
 
 /// A query error as a failure: with the line it is about and a caret under the place.
 pub(crate) fn explain(error: &QueryError, text: &str) -> Failure {
-    let mut message = error.to_string();
+    let (mut message, meant) = without_list(&error.to_string());
     if let Some((line, column)) = error.place()
         && let Some(source) = text.lines().nth((line as usize).saturating_sub(1))
     {
@@ -131,16 +131,42 @@ pub(crate) fn explain(error: &QueryError, text: &str) -> Failure {
         let before = " ".repeat((column as usize).saturating_sub(1));
         put!(message, "\n  {source}\n  {before}^");
     }
-    let hint = error.hint().or_else(|| match error.kind() {
+    let hint = error.hint().or(meant).or_else(|| match error.kind() {
         "plan" => Some("`pugmark schema` lists the columns; `.schema` does in the shell".to_owned()),
         _ => None,
     });
     Failure::Told { message, hint }
 }
 
+/// The engine names every column there is after one that is not; the nearest is enough.
+fn without_list(message: &str) -> (String, Option<String>) {
+    let head = message.split("Valid fields are").next().unwrap_or(message).trim_end();
+    match head.split_once(". Did you mean '") {
+        Some((head, near)) => {
+            let near = near.trim_end_matches(['?', '.', '\'']);
+            let near = near.strip_prefix("events.").unwrap_or(near);
+            (head.to_owned(), Some(format!("did you mean `{near}`?")))
+        }
+        None => (head.trim_end_matches('.').to_owned(), None),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_misspelt_column_gets_the_nearest_and_not_all() {
+        let plan = |message: &str| explain(&QueryError::Plan { message: message.to_owned() }, "");
+        let Failure::Told { message, hint } = plan(
+            "no field named evntname. Did you mean 'events.eventname'?\nValid fields are events.a, events.b",
+        ) else {
+            unreachable!("it is told")
+        };
+        assert_eq!(message, "no field named evntname");
+        assert_eq!(hint.as_deref(), Some("did you mean `eventname`?"));
+        assert_eq!(plan("no field named x. Valid fields are events.a").to_string(), "no field named x");
+    }
 
     #[test]
     fn a_syntax_error_points_at_its_place() {
