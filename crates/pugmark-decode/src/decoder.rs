@@ -111,6 +111,7 @@ impl Window {
 
 impl Decoder {
     /// A decoder for `plan`.
+    #[expect(clippy::needless_pass_by_value, reason = "a plan is given away; what is kept of it may change")]
     pub fn new(plan: Plan) -> Decoder {
         let limits = plan.limits;
         Decoder {
@@ -245,7 +246,7 @@ impl Decoder {
         if !self.begins_as_text(&mut window) {
             return;
         }
-        if ended && !self.needles.is_empty() && !self.needles.may_match(&self.arena[window.start..]) {
+        if ended && !self.needles.is_empty() && self.is_passed_over(&self.arena[window.start..]) {
             self.sheet.tally.bytes_passed += (self.arena.len() - window.start) as u64;
             self.arena.truncate(start);
             return;
@@ -270,6 +271,13 @@ impl Decoder {
             self.make_room(&mut window, out);
             ended = self.fill(fill, want);
         }
+    }
+
+    /// True if no record of a whole object's text can be wanted. A text that is cut is read all the same: the
+    /// cut must be found.
+    fn is_passed_over(&self, text: &[u8]) -> bool {
+        let is_closed = matches!(text.trim_ascii_end().last(), None | Some(b'}' | b']'));
+        is_closed && !self.needles.may_match(text)
     }
 
     /// Strips a byte order mark; false (and a defect) if the text is UTF-16.

@@ -152,7 +152,7 @@ impl Keys {
                 None if name == "userIdentity" => self.push(context, name, Action::Pass(below), 0),
                 None => self.push(context, name, Action::Skip, 0),
                 Some(known) if projection.has(leaf) => {
-                    self.contexts[context as usize].keys[known].action = action
+                    self.contexts[context as usize].keys[known].action = action;
                 }
                 Some(_) => {}
             }

@@ -10,7 +10,10 @@ use pugmark_event::{BatchBuilder, DefectKind, Kind, Leaf, Limits, parse_time, vi
 
 use crate::keys::{Action, Context, Key, Keys, Members, NONE, RECORD, identity};
 use crate::memo::Memo;
-use crate::scan::{Lanes, NoEnd, block, container_end, is_scalar, guessed_string_end, scalar_end, skip_space, string_end, StringEnd};
+use crate::scan::{
+    Lanes, NoEnd, StringEnd, block, container_end, guessed_string_end, is_scalar, scalar_end, skip_space,
+    string_end,
+};
 use crate::text::{Flaw, cut, unescape};
 
 /// JSON text that records stand in.
@@ -199,7 +202,10 @@ impl Columns {
                         self.forget(action, value);
                     }
                     walk.frame.seen |= bit;
-                    match self.value(lanes, text, value, (action, key), &walk).map_err(|stop| (stop, value))? {
+                    match self
+                        .value(lanes, text, value, (action, key), &walk)
+                        .map_err(|stop| (stop, value))?
+                    {
                         Done::Value(end) => at = end,
                         Done::Foreign(end) => {
                             walked.foreign = true;
@@ -262,29 +268,29 @@ impl Columns {
         let Text { bytes, end, .. } = *text;
         loop {
             let here = block(bytes, at);
-            let [first, second] = guesses[frame.last as usize];
-            let mut number = first;
-            let mut key = match keys.get_mut(first as usize) {
-                Some(key) if lanes.matches(here, &key.pattern, key.mask) => key,
-                _ => {
-                    number = second;
-                    match keys.get_mut(second as usize) {
-                        Some(key) if lanes.matches(here, &key.pattern, key.mask) => key,
-                        _ => return at,
-                    }
-                }
+            let is_next = |number: u8| {
+                keys.get(number as usize).is_some_and(|key| lanes.matches(here, &key.pattern, key.mask))
             };
-            let key = &mut key;
+            let Some(number) = guesses[frame.last as usize].into_iter().find(|number| is_next(*number))
+            else {
+                return at;
+            };
             let bit = 1 << number;
+            if frame.seen & bit != 0 {
+                return at;
+            }
+            let key = &mut keys[number as usize];
             let value = at + key.length as usize;
             let after = match (bytes[value], key.action) {
                 (b'"', Action::Skip) => match string_end(lanes, bytes, value + 1, end) {
                     Some(string) => string.close + 1,
                     None => return at,
                 },
-                (b'"', Action::Leaf(leaf, Kind::Text)) if frame.seen & bit == 0 => {
+                (b'"', Action::Leaf(leaf, Kind::Text)) => {
                     match guessed_string_end(lanes, bytes, value + 1, end, &mut key.guess) {
-                        Some(StringEnd { close, escaped: false }) if close - value <= limits.text_bytes_max => {
+                        Some(StringEnd { close, escaped: false })
+                            if close - value <= limits.text_bytes_max =>
+                        {
                             // Set before the comma is seen: the careful path sets it again.
                             builder.set_view(leaf, text.view(value + 1, close - value - 1));
                             close + 1
@@ -292,39 +298,26 @@ impl Columns {
                         _ => return at,
                     }
                 }
-                (b'{', Action::Skip) => match container_end(lanes, bytes, value, end, limits.depth_max / 2) {
-                    Ok(after) => after,
-                    Err(_) => return at,
-                },
-                (b'{', Action::Leaf(leaf, Kind::Json)) if frame.seen & bit == 0 => {
-                    match container_end(lanes, bytes, value, end, limits.depth_max / 2) {
-                        Ok(after) => {
-                            builder.set_view(leaf, text.view(value, after - value));
-                            after
-                        }
-                        Err(_) => return at,
+                (b'{', action @ (Action::Skip | Action::Leaf(_, Kind::Json))) => {
+                    let Ok(after) = container_end(lanes, bytes, value, end, limits.depth_max / 2) else {
+                        return at;
+                    };
+                    if let Action::Leaf(leaf, _) = action {
+                        builder.set_view(leaf, text.view(value, after - value));
                     }
+                    after
                 }
-                (b'n', Action::Skip | Action::Leaf(..)) => match literal_end(bytes, value) {
-                    Some(after) if frame.seen & bit == 0 => after,
-                    _ => return at,
-                },
-                (mark @ (b't' | b'f'), Action::Leaf(leaf, Kind::Flag)) if frame.seen & bit == 0 => {
-                    match literal_end(bytes, value) {
-                        Some(after) => {
-                            builder.set_number(leaf, i64::from(mark == b't'));
-                            after
-                        }
-                        None => return at,
+                (mark @ b'n', action @ (Action::Skip | Action::Leaf(..)))
+                | (mark @ (b't' | b'f'), action @ (Action::Skip | Action::Leaf(_, Kind::Flag))) => {
+                    let Some(after) = literal_end(bytes, value) else { return at };
+                    if let (Action::Leaf(leaf, _), b't' | b'f') = (action, mark) {
+                        builder.set_number(leaf, i64::from(mark == b't'));
                     }
+                    after
                 }
-                (b't' | b'f', Action::Skip) => match literal_end(bytes, value) {
-                    Some(after) => after,
-                    None => return at,
-                },
                 _ => return at,
             };
-            if bytes[after] != b',' || frame.seen & bit != 0 {
+            if bytes[after] != b',' {
                 return at;
             }
             frame.last = number;
@@ -437,21 +430,17 @@ impl Columns {
         } else {
             members.find(content)
         };
-        match found {
-            Some(key) => {
-                let guess = &mut self.keys.contexts[frame.context as usize].guesses[frame.last as usize];
-                if guess[0] != key as u8 {
-                    *guess = [key as u8, guess[0]];
-                }
-                frame.last = key as u8;
-                Name::Known { key, value }
-            }
-            None => {
-                // An unknown member still means that this is not the start of the object.
-                frame.seen |= 1 << 63;
-                Name::Unknown { value }
-            }
+        let Some(key) = found else {
+            // An unknown member still means that this is not the start of the object.
+            frame.seen |= 1 << 63;
+            return Name::Unknown { value };
+        };
+        let guess = &mut self.keys.contexts[frame.context as usize].guesses[frame.last as usize];
+        if guess[0] != key as u8 {
+            *guess = [key as u8, guess[0]];
         }
+        frame.last = key as u8;
+        Name::Known { key, value }
     }
 
     /// Reads or passes over the value at `at`.
@@ -518,7 +507,8 @@ impl Columns {
             }
             Action::Leaf(leaf, kind) => {
                 let content = &text.bytes[at + 1..string.close];
-                let value = if string.escaped { read_escaped(content, kind)? } else { read_number(content, kind) };
+                let value =
+                    if string.escaped { read_escaped(content, kind)? } else { read_number(content, kind) };
                 self.set_number(leaf, kind, value, at);
             }
             Action::Weak(leaf, kind) => return self.weak(lanes, text, at, (leaf, kind), walk),

@@ -137,7 +137,7 @@ fn walk_with<L: Lanes>(lanes: L, sheet: &mut Sheet, shape: &mut Shape, view: &Vi
             return end.min(at);
         }
         let step = match (shape.place, bytes[at]) {
-            (Place::FirstItem, b']') | (Place::AfterItem, b']') => {
+            (Place::FirstItem | Place::AfterItem, b']') => {
                 Step::To(at + 1, if shape.enclosed { Place::AfterMember } else { Place::Top })
             }
             (Place::FirstItem | Place::Item, _) => item(lanes, sheet, shape, view, at),
@@ -264,7 +264,7 @@ fn object<L: Lanes>(
 ) -> Result<usize, Step> {
     let Text { bytes, end, .. } = view.text;
     if bytes[at] != b'{' {
-        return other_value(sheet, shape, view, at);
+        return other_value(sheet, *shape, view, at);
     }
     if !view.needles.is_empty()
         && let Ok(after) = container_end(lanes, bytes, at, end, sheet.limits.depth_max)
@@ -293,7 +293,7 @@ fn object<L: Lanes>(
 
 /// A value that is no object.
 #[cold]
-fn other_value(sheet: &mut Sheet, shape: &Shape, view: &View<'_>, at: usize) -> Result<usize, Step> {
+fn other_value(sheet: &mut Sheet, shape: Shape, view: &View<'_>, at: usize) -> Result<usize, Step> {
     let Text { bytes, end, .. } = view.text;
     match bytes[at] {
         b'[' => {
@@ -370,7 +370,7 @@ fn document<L: Lanes>(lanes: L, sheet: &mut Sheet, shape: &mut Shape, view: &Vie
 fn foreign_document(sheet: &mut Sheet, view: &View<'_>, at: usize) -> Step {
     let Text { bytes, end, .. } = view.text;
     match container_end(Portable, bytes, at, end, u32::MAX) {
-        Err(_) if !view.ended && end - at <= sheet.limits.record_bytes_max => return Step::Cut(at),
+        Err(_) if !view.ended && end - at <= sheet.limits.record_bytes_max => Step::Cut(at),
         Err(_) => {
             sheet.foreign += 1;
             Step::To(at + 1, Place::Lost { in_list: false })

@@ -85,14 +85,10 @@ impl Read for Bytes<'_> {
         while self.read == self.head.len() && !self.ended {
             self.head.clear();
             self.read = 0;
-            match self.fill.fill(&mut self.head, 256 << 10) {
-                Ok(filled) => self.ended = filled == Filled::End,
-                Err(_) => {
-                    // The source reports the error; here the object ends.
-                    self.ended = true;
-                    self.failed = true;
-                }
-            }
+            let filled = self.fill.fill(&mut self.head, 256 << 10);
+            // The source reports an error; here the object ends.
+            self.failed |= filled.is_err();
+            self.ended = !matches!(filled, Ok(Filled::More));
             self.inflated += self.head.len() as u64;
         }
         let count = (self.head.len() - self.read).min(buffer.len());

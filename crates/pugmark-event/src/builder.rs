@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, BooleanArray, Date32Array, ListArray, StringViewArray, StructArray, TimestampMicrosecondArray,
-    UInt64Array, new_null_array,
+    Array, ArrayRef, BooleanArray, Date32Array, ListArray, StringViewArray, StructArray,
+    TimestampMicrosecondArray, UInt64Array, new_null_array,
 };
 use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::{ArrowNativeType, DataType, FieldRef, Fields, Schema, SchemaRef};
@@ -117,10 +117,14 @@ impl Node {
         match data_type {
             DataType::Struct(members) => {
                 let groups = leaves.chunk_by(|a, b| segment(a, depth + 1) == segment(b, depth + 1));
-                let nodes = groups.zip(members).map(|(group, member)| Node::new(group, depth + 1, member.data_type()));
+                let nodes = groups
+                    .zip(members)
+                    .map(|(group, member)| Node::new(group, depth + 1, member.data_type()));
                 Node::Struct(members.clone(), nodes.collect())
             }
-            DataType::List(item) => Node::List(Arc::clone(item), Box::new(Node::new(leaves, depth, item.data_type()))),
+            DataType::List(item) => {
+                Node::List(Arc::clone(item), Box::new(Node::new(leaves, depth, item.data_type())))
+            }
             _ => Node::Leaf(&leaves[0]),
         }
     }
@@ -150,7 +154,10 @@ impl BatchBuilder {
     pub fn new(projection: Projection) -> BatchBuilder {
         let columns = projection.columns();
         let fields: Vec<FieldRef> = columns.iter().map(|column| Arc::new(column.arrow())).collect();
-        let nodes = columns.iter().zip(&fields).map(|(column, field)| Node::new(column.leaves(), 0, field.data_type()));
+        let nodes = columns
+            .iter()
+            .zip(&fields)
+            .map(|(column, field)| Node::new(column.leaves(), 0, field.data_type()));
         BatchBuilder {
             nodes: nodes.collect(),
             schema: Arc::new(Schema::new(fields)),
@@ -348,12 +355,7 @@ impl BatchBuilder {
         }
     }
 
-    fn leaf_array(
-        &mut self,
-        field: &Field,
-        rows: usize,
-        buffers: &Arc<[Buffer]>,
-    ) -> ArrayRef {
+    fn leaf_array(&mut self, field: &Field, rows: usize, buffers: &Arc<[Buffer]>) -> ArrayRef {
         let leaf = field.leaf as usize;
         if self.views[leaf].values.is_empty() && self.numbers[leaf].values.is_empty() {
             return self.nulls(field.kind, rows);
@@ -363,8 +365,7 @@ impl BatchBuilder {
                 let (views, valid) = self.views[leaf].finish(rows);
                 #[expect(unsafe_code, reason = "validating each view again would cost more than decoding it")]
                 // SAFETY: the caller of `finish` promises that the views are in bounds and UTF-8.
-                let array =
-                    unsafe { StringViewArray::new_unchecked(views, Arc::clone(buffers), valid) };
+                let array = unsafe { StringViewArray::new_unchecked(views, Arc::clone(buffers), valid) };
                 Arc::new(array)
             }
             Kind::Time => {

@@ -288,7 +288,7 @@ mod tests {
         for (index, field) in FIELDS.iter().enumerate() {
             assert_eq!(field.leaf as usize, index, "{}", field.name);
         }
-        assert!(Leaf::COUNT <= 128, "a projection is a 128-bit set");
+        const { assert!(Leaf::COUNT <= 128, "a projection is a 128-bit set") }
     }
 
     #[test]

@@ -331,7 +331,7 @@ mod tests {
         let long = format!("{}\\\"{}\"", "x".repeat(70), "y".repeat(70));
         check(&long, long.len() - 1, true);
         assert_eq!(string_end(Portable, &padded(b"abc"), 0, 3), None);
-        assert_eq!(string_end(Portable, &padded(br#"abc\"#), 0, 4), None);
+        assert_eq!(string_end(Portable, &padded(br"abc\"), 0, 4), None);
     }
 
     #[test]
@@ -379,16 +379,16 @@ mod tests {
         fn vector_and_portable_lanes_agree(bytes in proptest::collection::vec(
             proptest::sample::select(b"\"\\{}[]:,ab \n\xc3\x00".to_vec()), 0..400)) {
             let text = padded(&bytes);
-            let portable = container_end(Portable, &text, 0, bytes.len(), 8);
             let string = string_end(Portable, &text, 0, bytes.len());
             #[cfg(target_arch = "x86_64")]
             if let Some(lanes) = simd::Avx2::detect() {
                 if bytes.first().is_some_and(|byte| matches!(byte, b'{' | b'[')) {
+                    let portable = container_end(Portable, &text, 0, bytes.len(), 8);
                     proptest::prop_assert_eq!(container_end(lanes, &text, 0, bytes.len(), 8), portable);
                 }
                 proptest::prop_assert_eq!(string_end(lanes, &text, 0, bytes.len()), string);
             }
-            let _ = (portable, string);
+            let _ = string;
         }
     }
 }
