@@ -3,7 +3,7 @@
 //! EventBridge puts the record in `detail`; `CloudWatch` Logs puts its text in
 //! `message`; `LookupEvents` in `CloudTrailEvent`; SNS and SQS in `Message` and
 //! `Body`; a batch of any of them is a list. Wrappers are told by their
-//! members, never by file name (spec/delivery.md §4–§7).
+//! members, never by file name.
 
 use std::ops::Range;
 

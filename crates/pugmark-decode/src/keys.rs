@@ -113,7 +113,7 @@ impl Keys {
         let wanted = |leaf: Leaf| {
             if projection.has(leaf) { Action::Weak(leaf, leaf.field().kind) } else { Action::Skip }
         };
-        // Aggregated records spell three members in their own way (spec/record.md §14);
+        // Aggregated records spell three members in their own way;
         // Logstash renames `eventTime`.
         keys.push(RECORD, "accountId", wanted(Leaf::RecipientAccountId), 0);
         keys.push(RECORD, "@timestamp", wanted(Leaf::EventTime), identity::TIME);

@@ -87,8 +87,8 @@ pub fn parse_day(text: &[u8]) -> Option<i32> {
 ///
 /// Accepts `2026-01-15T10:00:00Z`, a blank for the `T`, fractions of any
 /// length (cut to microseconds), `+hh:mm`, `+hhmm` and `+hh` offsets, no zone
-/// (taken as UTC), a date alone, and the basic notation `20260115T100000Z`
-/// (spec/record.md §4.3). A leap second counts as the second before it.
+/// (taken as UTC), a date alone, and the basic notation `20260115T100000Z`.
+/// A leap second counts as the second before it.
 /// Answers `None` for anything else.
 #[inline(always)]
 pub fn parse_time(text: &[u8]) -> Option<i64> {

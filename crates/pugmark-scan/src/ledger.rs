@@ -3,8 +3,7 @@
 //! CloudTrail delivers at least once: the same event may come in a second
 //! file, in another Region's folder, or through a second trail. Two records are
 //! copies if they have one event id in one recipient account and the same
-//! bytes; with other bytes they are a conflict, and both are kept and noted
-//! (spec/record.md §1).
+//! bytes; with other bytes they are a conflict, and both are kept and noted.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};

@@ -76,8 +76,7 @@ fn scanned(directory: &Path, request: &Request) -> (Vec<String>, Tally) {
     let (sinks, tally) =
         scan(listing(directory), request, &Progress::default(), Lines::default).expect("a scan");
     assert!(tally.balances(), "{tally:?}");
-    let mut rows: Vec<String> =
-        sinks.iter().flat_map(|sink| sink.0.lines()).map(str::to_owned).collect();
+    let mut rows: Vec<String> = sinks.iter().flat_map(|sink| sink.0.lines()).map(str::to_owned).collect();
     rows.sort();
     (rows, tally)
 }
@@ -142,8 +141,9 @@ fn newest_first_is_the_reverse_of_oldest_first() {
 fn what_does_not_fit_in_memory_is_sorted_on_disk() {
     let folder = tempfile::tempdir().expect("a folder");
     for file in 0..40 {
-        let records: Vec<String> =
-            (0..50).map(|index| record((file * 50 + index) % 1_900, (index * 37 + file) % 3_000, "")).collect();
+        let records: Vec<String> = (0..50)
+            .map(|index| record((file * 50 + index) % 1_900, (index * 37 + file) % 3_000, ""))
+            .collect();
         write(folder.path(), &format!("{file}.json"), &records);
     }
     let (in_memory, _) = sorted_lines(folder.path(), &request(2));
@@ -167,7 +167,9 @@ fn a_limit_gives_the_first_rows_of_the_whole_list() {
     let mut limited = request(2);
     limited.limit = Some(20);
     let (first, _) = sorted_lines(folder.path(), &limited);
-    let rows = |text: &str| text.lines().filter(|line| !line.starts_with("copy")).take(20).collect::<Vec<_>>().join("\n");
+    let rows = |text: &str| {
+        text.lines().filter(|line| !line.starts_with("copy")).take(20).collect::<Vec<_>>().join("\n")
+    };
     assert_eq!(rows(&first), rows(&all));
     assert_eq!(first.lines().filter(|line| !line.starts_with("copy")).count(), 20);
 }

@@ -158,8 +158,9 @@ pub(super) fn order_distinct(query: &mut Query) {
     if select.distinct.is_none() {
         return;
     }
-    let same = |item: &SelectItem, wanted: &str| {
-        matches!(item, SelectItem::UnnamedExpr(expr) if expr.to_string().eq_ignore_ascii_case(wanted))
+    let same = |item: &SelectItem, wanted: &str| match item {
+        SelectItem::UnnamedExpr(expr) => expr.to_string().eq_ignore_ascii_case(wanted),
+        _ => false,
     };
     for order in orders {
         let wanted = order.expr.to_string();
