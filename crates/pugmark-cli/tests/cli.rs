@@ -322,6 +322,17 @@ fn stats_count_by_any_field() {
 }
 
 #[test]
+fn paths_in_a_pipe_are_lines_to_grep() {
+    let desk = small_trail();
+    let all = desk.run(&["search", "logs", "--limit", "1", "--output", "raw"]);
+    let record: serde_json::Value = serde_json::from_str(&all.stdout).expect("a record");
+    let id = record["eventID"].as_str().expect("an id");
+    let answer = desk.run(&["show", "logs", id, "--paths"]);
+    assert!(answer.stdout.lines().all(|line| line.contains(" = ")), "{}", answer.stdout);
+    assert!(answer.stdout.contains(&format!("eventID = \"{id}\"")), "{}", answer.stdout);
+}
+
+#[test]
 fn one_event_is_shown_with_its_paths_and_origins() {
     let desk = small_trail();
     let id = "00000000-0000-4000-8000-000000000001";

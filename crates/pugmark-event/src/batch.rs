@@ -1,10 +1,13 @@
 //! Rows of events as Arrow columns.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, ListArray, PrimitiveArray, StringViewArray, StructArray,
+    Array, ArrayData, ArrayRef, AsArray, BooleanArray, ListArray, PrimitiveArray, StringViewArray,
+    StructArray,
 };
+use arrow::buffer::NullBuffer;
 use arrow::datatypes::{DataType, Date32Type, TimestampMicrosecondType, UInt64Type};
 use arrow::error::ArrowError;
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
@@ -100,6 +103,15 @@ impl EventBatch {
         Ok(EventBatch { batch, projection })
     }
 
+    /// Bytes that this batch keeps alive, each buffer counted once however many columns view it.
+    pub fn bytes_held(&self) -> usize {
+        let mut buffers = BTreeMap::new();
+        for column in self.batch.columns() {
+            hold(&column.to_data(), &mut buffers);
+        }
+        buffers.values().sum()
+    }
+
     /// The same rows in memory of their own: what a few rows keep alive of a
     /// large arena is given back.
     #[must_use]
@@ -157,6 +169,16 @@ impl EventBatch {
     /// The days of a leaf, days since 1970.
     pub fn days(&self, leaf: Leaf) -> Option<PrimitiveArray<Date32Type>> {
         self.leaf(leaf)?.as_primitive_opt::<Date32Type>().cloned()
+    }
+}
+
+/// Enters the buffers of a column by their address.
+fn hold(data: &ArrayData, buffers: &mut BTreeMap<usize, usize>) {
+    for buffer in data.buffers().iter().chain(data.nulls().map(NullBuffer::buffer)) {
+        buffers.insert(buffer.data_ptr().as_ptr() as usize, buffer.capacity());
+    }
+    for child in data.child_data() {
+        hold(child, buffers);
     }
 }
 

@@ -15,6 +15,8 @@ pub type Copies = BTreeMap<String, Vec<(String, u64)>>;
 /// Merges runs by repeatedly taking the least row of all heads.
 pub(crate) struct Merge {
     heads: Vec<(Run, Cursor)>,
+    /// The heads that have rows, the least row last.
+    queue: Vec<usize>,
     order: Order,
     duplicates: Duplicates,
     /// The row taken last, to tell copies.
@@ -40,7 +42,19 @@ impl Merge {
                 copies.entry(id).or_default().extend(origins);
             }
         }
-        Ok(Merge { heads, order, duplicates, last: None, copies })
+        let mut merge = Merge { queue: Vec::new(), heads, order, duplicates, last: None, copies };
+        (0..merge.heads.len()).for_each(|head| merge.enqueue(head));
+        Ok(merge)
+    }
+
+    /// Puts a head where its row belongs in the queue.
+    fn enqueue(&mut self, head: usize) {
+        let cursor = &self.heads[head].1;
+        let at = self.queue.partition_point(|other| {
+            let other = &self.heads[*other].1;
+            other.keys.compare(other.row, &cursor.keys, cursor.row, self.order).is_gt()
+        });
+        self.queue.insert(at, head);
     }
 
     /// The next rows, or `None` at the end.
@@ -49,7 +63,7 @@ impl Merge {
         let mut slots: HashMap<*const Keys, usize> = HashMap::new();
         let mut rows: Vec<(usize, usize)> = Vec::new();
         while rows.len() < RUN_ROWS {
-            let Some(least) = self.least() else { break };
+            let Some(least) = self.queue.pop() else { break };
             let (run, cursor) = &mut self.heads[least];
             let is_copy = self.duplicates == Duplicates::Collapse
                 && self
@@ -67,8 +81,8 @@ impl Merge {
                 rows.push((slot, cursor.row));
                 self.last = Some((Arc::clone(&cursor.keys), cursor.row));
             }
-            if !run.advance(cursor)? {
-                self.heads.swap_remove(least);
+            if run.advance(cursor)? {
+                self.enqueue(least);
             }
         }
         if rows.is_empty() {
@@ -76,13 +90,5 @@ impl Merge {
         }
         let batches: Vec<&EventBatch> = batches.iter().map(|(batch, _)| batch).collect();
         Ok(Some(EventBatch::interleave(&batches, &rows)?))
-    }
-
-    /// The head with the least row. Runs are few, so looking at each beats a heap.
-    fn least(&self) -> Option<usize> {
-        (0..self.heads.len()).min_by(|a, b| {
-            let (a, b) = (&self.heads[*a].1, &self.heads[*b].1);
-            a.keys.compare(a.row, &b.keys, b.row, self.order)
-        })
     }
 }

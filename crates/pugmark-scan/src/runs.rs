@@ -253,14 +253,13 @@ impl Collector {
     }
 
     fn keep(&mut self, batch: EventBatch) {
-        self.bytes += batch.record_batch().get_array_memory_size();
+        self.bytes += batch.bytes_held();
         self.rows += batch.rows();
         self.batches.push(batch);
     }
 
     fn collect(&mut self, batch: EventBatch) -> Result<(), ScanError> {
-        // A few rows must not keep a whole arena alive.
-        self.keep(if batch.rows() < 64 { batch.compact() } else { batch });
+        self.keep(batch);
         if self.limit.is_some_and(|limit| self.rows > limit.saturating_mul(4).max(4 * RUN_ROWS)) {
             for batch in Collector::batches(self.sort())? {
                 self.keep(batch);

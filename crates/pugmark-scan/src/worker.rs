@@ -192,7 +192,11 @@ impl<S: Sink> Rows<'_, S> {
             });
         }
         match keep {
-            Some(keep) if keep.true_count() < batch.rows() => Ok(batch.filter(&keep)?),
+            Some(keep) if keep.true_count() < batch.rows() => {
+                let kept = batch.filter(&keep)?;
+                // A few rows must not keep a whole arena alive in a reader that collects them.
+                Ok(if kept.rows() * 4 <= batch.rows() { kept.compact() } else { kept })
+            }
             _ => Ok(batch),
         }
     }

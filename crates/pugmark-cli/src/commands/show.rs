@@ -51,6 +51,7 @@ pub(super) fn show(args: &ShowArgs, start: &Start) -> Result<Exit, Failure> {
     }
     run.quiet();
     let text = match format {
+        Format::Json | Format::Jsonl | Format::Raw if args.paths => path_lines(&events),
         Format::Raw => events.iter().flat_map(|event| [event.raw.as_str(), "\n"]).collect(),
         Format::Json | Format::Jsonl => json(&events, &around_it),
         Format::Table | Format::Md => report(&events, &around_it, args, &start.printer),
@@ -196,6 +197,19 @@ fn json(events: &[Event], around: &Around) -> String {
         out.push(']');
     }
     out.push_str("}\n");
+    out
+}
+
+/// One line for each value of each record, and nothing else: for `grep`.
+fn path_lines(events: &[Event]) -> String {
+    let mut out = String::new();
+    for event in events {
+        if let Ok(value) = serde_json::from_str::<Value>(&event.raw) {
+            paths("", &value, Paint::off(), &mut out);
+        } else {
+            put!(out, "{}\n", escape(&event.raw));
+        }
+    }
     out
 }
 
