@@ -220,25 +220,28 @@ impl Collector {
         rows.chunks(RUN_ROWS).map(|rows| Ok(EventBatch::interleave(&batches, rows)?.compact())).collect()
     }
 
+    /// Writes what is in memory to disk, in order, a batch at a time.
     fn spill(&mut self) -> Result<(), ScanError> {
-        let sorted = Collector::batches(self.sort())?;
+        let Run::Memory { batches, rows } = self.sort() else { return Ok(()) };
+        let batches: Vec<&EventBatch> = batches.iter().map(|(batch, _)| batch).collect();
+        let rows: Vec<(usize, usize)> = rows.into();
+        let Some(first) = batches.first() else { return Ok(()) };
         let failed =
             |error| ScanError::Spill { directory: std::env::temp_dir().display().to_string(), error };
-        let Some(first) = sorted.first() else { return Ok(()) };
-        let projection = first.projection();
         let file = tempfile::tempfile().map_err(failed)?;
         let schema = first.record_batch().schema();
         let mut writer =
             StreamWriter::try_new(BufWriter::with_capacity(1 << 20, file), &schema).map_err(spilled)?;
-        for batch in sorted {
+        for rows in rows.chunks(RUN_ROWS) {
+            let batch = EventBatch::interleave(&batches, rows)?.compact();
             writer.write(batch.record_batch()).map_err(spilled)?;
         }
         writer.finish().map_err(spilled)?;
-        let mut file =
-            writer.into_inner().map_err(spilled)?.into_inner().map_err(|error| failed(error.into_error()))?;
+        let writer = writer.into_inner().map_err(spilled)?;
+        let mut file = writer.into_inner().map_err(|error| failed(error.into_error()))?;
         file.rewind().map_err(failed)?;
         let reader = Box::new(StreamReader::try_new_buffered(file, None)?);
-        self.runs.push(Run::Disk { reader, projection });
+        self.runs.push(Run::Disk { reader, projection: first.projection() });
         Ok(())
     }
 
