@@ -19,6 +19,7 @@
 
 mod decoder;
 mod envelope;
+mod frames;
 mod keys;
 mod memo;
 mod needles;

@@ -8,7 +8,8 @@
 
 use pugmark_event::{BatchBuilder, DefectKind, Kind, Leaf, Limits, parse_time, view};
 
-use crate::keys::{Action, Context, Key, Keys, Members, NONE, RECORD, identity};
+use crate::frames::{Frame, FrameKind, Walk};
+use crate::keys::{Action, Context, Key, Keys, Members, NONE, identity};
 use crate::memo::Memo;
 use crate::scan::{
     Lanes, NoEnd, StringEnd, block, container_end, guessed_string_end, is_scalar, scalar_end, skip_space,
@@ -66,33 +67,6 @@ pub(crate) struct Columns {
     limits: Limits,
     wants_raw: bool,
     wants_offset: bool,
-}
-
-/// The deepest known objects: record, userIdentity, sessionContext, sessionIssuer, and room for a list.
-const FRAMES: usize = 8;
-
-/// An object or list being read.
-#[derive(Clone, Copy)]
-struct Frame {
-    context: Context,
-    /// The member read last.
-    last: u8,
-    /// Members seen, one bit each.
-    seen: u64,
-    kind: FrameKind,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum FrameKind {
-    Object,
-    List,
-    Item,
-}
-
-impl Frame {
-    fn new(context: Context, kind: FrameKind) -> Frame {
-        Frame { context, last: NONE, seen: 0, kind }
-    }
 }
 
 /// What a name in front of a value is.
@@ -737,38 +711,6 @@ struct Walked {
     end: usize,
     identity: u8,
     foreign: bool,
-}
-
-/// The objects and lists that are open.
-struct Walk {
-    stack: [Frame; FRAMES],
-    level: usize,
-    frame: Frame,
-    /// Where the object in the record that is open starts.
-    opened: usize,
-    /// Remarks when it was opened.
-    notes: usize,
-}
-
-impl Walk {
-    #[inline(always)]
-    fn new() -> Walk {
-        let frame = Frame::new(RECORD, FrameKind::Object);
-        Walk { stack: [frame; FRAMES], level: 0, frame, opened: 0, notes: 0 }
-    }
-
-    #[inline(always)]
-    fn open(&mut self, context: Context, kind: FrameKind) {
-        self.stack[self.level] = self.frame;
-        self.level += 1;
-        self.frame = Frame::new(context, kind);
-    }
-
-    #[inline(always)]
-    fn close(&mut self) {
-        self.level -= 1;
-        self.frame = self.stack[self.level];
-    }
 }
 
 /// What a member's value turned out to be.
