@@ -5,11 +5,12 @@ use cargo_metadata::{DependencyKind, Package};
 use crate::workspace::{Problem, Workspace};
 
 /// Each crate, and all the crates of ours that it may name.
-const ALLOWED: [(&str, &[&str]); 9] = [
+const ALLOWED: [(&str, &[&str]); 10] = [
     ("pugmark-event", &[]),
     ("pugmark-source", &["pugmark-event"]),
     ("pugmark-decode", &["pugmark-event"]),
     ("pugmark-scan", &["pugmark-event", "pugmark-source", "pugmark-decode"]),
+    ("pugmark-lineage", &["pugmark-event", "pugmark-decode", "pugmark-scan"]),
     ("pugmark-query", &["pugmark-event", "pugmark-source", "pugmark-decode", "pugmark-scan"]),
     ("pugmark-sim", &[]),
     (
@@ -19,6 +20,7 @@ const ALLOWED: [(&str, &[&str]); 9] = [
             "pugmark-source",
             "pugmark-decode",
             "pugmark-scan",
+            "pugmark-lineage",
             "pugmark-query",
             "pugmark-sim",
         ],
@@ -31,6 +33,7 @@ const ALLOWED: [(&str, &[&str]); 9] = [
             "pugmark-source",
             "pugmark-decode",
             "pugmark-scan",
+            "pugmark-lineage",
             "pugmark-query",
             "pugmark-sim",
         ],

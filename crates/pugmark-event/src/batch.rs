@@ -8,7 +8,7 @@ use arrow::array::{
     StructArray,
 };
 use arrow::buffer::NullBuffer;
-use arrow::datatypes::{DataType, Date32Type, TimestampMicrosecondType, UInt64Type};
+use arrow::datatypes::{DataType, Date32Type, Schema, TimestampMicrosecondType, UInt64Type};
 use arrow::error::ArrowError;
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 
@@ -129,6 +129,29 @@ impl EventBatch {
     /// As [`EventBatch::try_new`].
     pub fn restored(batch: RecordBatch, projection: Projection) -> Result<EventBatch, NotEventBatch> {
         Ok(EventBatch { projection, ..EventBatch::try_new(batch)? })
+    }
+
+    /// This batch with `texts` as the column of `leaf`, which is a column of its own.
+    ///
+    /// # Errors
+    /// If `texts` has another length than the batch.
+    pub fn with_text(&self, leaf: Leaf, texts: StringViewArray) -> Result<EventBatch, ArrowError> {
+        let column = leaf.column();
+        let mut fields: Vec<_> = self.batch.schema_ref().fields().iter().map(Arc::clone).collect();
+        let mut columns = self.batch.columns().to_vec();
+        let place = fields.iter().position(|field| {
+            Column::find(field.name()).is_some_and(|other| other.leaves()[0].leaf >= column.leaves()[0].leaf)
+        });
+        match place {
+            Some(place) if fields[place].name() == column.name() => columns[place] = Arc::new(texts),
+            _ => {
+                let place = place.unwrap_or(fields.len());
+                fields.insert(place, Arc::new(column.arrow()));
+                columns.insert(place, Arc::new(texts));
+            }
+        }
+        let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?;
+        Ok(EventBatch { batch, projection: self.projection.with(leaf) })
     }
 
     /// The column of a leaf (for a leaf in a struct: the member's array), or

@@ -151,6 +151,12 @@ leaves! {
     PathAccount "account" "" Text "account in the object's key";
     PathRegion "region" "" Text "Region in the object's key";
     PathDay "day" "" Day "day of delivery in the object's key";
+    Session "session" "" Text "short id of the session that made the event; computed from the whole input";
+    Actor "actor" "" Text "identity at the root of the session's chain; computed from the whole input";
+    ActorType "actor_type" "" Text "what that identity is: human, root, workload, service, outside account…; computed";
+    Cause "cause" "" Text "event id of the request that made a service act; computed from the whole input";
+    Confidence "confidence" "" Text "how sure session, actor and cause are: certain, strong, weak; computed";
+    Verified "verified" "" Text "what the digests say of the object: valid, modified, unlisted, no digest; computed on request";
 }
 
 impl Leaf {
@@ -181,6 +187,12 @@ impl Leaf {
                     || (!field.member.is_empty() && field.member.eq_ignore_ascii_case(path))
             })
             .map(|field| field.leaf)
+    }
+
+    /// True for leaves that are not read from a record or its key, but worked
+    /// out of the whole input by an annotator; null without one.
+    pub fn is_computed(self) -> bool {
+        self >= Leaf::Session
     }
 
     /// True for the leaves of a list of structs.

@@ -33,5 +33,6 @@ limits! {
     defects_kept: usize = 10_000, "defects", "defects kept with their place; all are counted";
     arena_bytes: usize = 512 << 10, "bytes", "uncompressed bytes decoded into one batch";
     batch_rows: usize = 8_192, "rows", "rows of one batch";
+    witness_bytes: usize = 256 << 20, "bytes", "one object held whole while its hash is checked";
     sort_bytes: usize = 192 << 20, "bytes", "memory for sorting before it spills to disk";
 }

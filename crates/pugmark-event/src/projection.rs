@@ -32,6 +32,17 @@ impl Projection {
         Projection(self.0 | other.0)
     }
 
+    /// The leaves that are in this set and in `other`.
+    #[must_use]
+    pub fn intersection(self, other: Projection) -> Projection {
+        Projection(self.0 & other.0)
+    }
+
+    /// True if no leaf is wanted.
+    pub fn is_none(self) -> bool {
+        self.0 == 0
+    }
+
     /// True if `leaf` is wanted.
     #[inline]
     pub fn has(self, leaf: Leaf) -> bool {

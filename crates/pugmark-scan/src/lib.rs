@@ -9,14 +9,17 @@
 //! `source` and `decode` do not know each other; this crate is the only place
 //! where they meet, so SQL, search and every later reader see the same rows.
 
+mod annotate;
 mod error;
 mod ledger;
 mod merge;
 mod request;
 mod runs;
 mod sorted;
+mod whole;
 mod worker;
 
+pub use annotate::Annotate;
 pub use error::ScanError;
 pub use ledger::Ledger;
 pub use merge::Copies;

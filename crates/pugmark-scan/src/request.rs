@@ -7,7 +7,7 @@ use arrow::array::BooleanArray;
 use pugmark_event::{EventBatch, Leaf, Limits, Projection, TimeRange};
 use pugmark_source::Access;
 
-use crate::{Ledger, ScanError};
+use crate::{Annotate, Ledger, ScanError};
 
 /// Which rows of a batch are wanted; null counts as no.
 pub type Filter = Arc<dyn Fn(&EventBatch) -> Result<BooleanArray, ScanError> + Send + Sync>;
@@ -41,6 +41,8 @@ pub struct Request {
     pub range: TimeRange,
     /// Literals that every wanted record's text holds.
     pub needles: Vec<Vec<u8>>,
+    /// Who fills computed leaves, if the projection has them.
+    pub annotators: Vec<Arc<dyn Annotate>>,
     /// Which rows are wanted, beyond the range.
     pub filter: Option<Filter>,
     /// What happens to copies.
@@ -66,6 +68,7 @@ impl Request {
             projection,
             range: TimeRange::default(),
             needles: Vec::new(),
+            annotators: Vec::new(),
             filter: None,
             duplicates: Duplicates::default(),
             order: Order::default(),
@@ -86,7 +89,12 @@ impl Request {
         if self.duplicates == Duplicates::Collapse {
             projection = projection.union(Ledger::LEAVES.into_iter().collect());
         }
-        projection
+        self.annotators().fold(projection, |projection, annotator| projection.union(annotator.needs()))
+    }
+
+    /// The annotators that fill a leaf that is wanted.
+    pub(crate) fn annotators(&self) -> impl Iterator<Item = &Arc<dyn Annotate>> {
+        self.annotators.iter().filter(|annotator| !annotator.fills().intersection(self.projection).is_none())
     }
 }
 

@@ -10,7 +10,8 @@ use pugmark_decode::{Decoder, Plan, Verdict};
 use pugmark_event::{Defect, DefectKind, EventBatch, Fill, Leaf, Object, Origin, Tally};
 use pugmark_source::{Listing, Progress, Visitor, visit};
 
-use crate::{Duplicates, Ledger, Request, ScanError};
+use crate::whole::Whole;
+use crate::{Annotate, Duplicates, Ledger, Request, ScanError};
 
 /// Takes the rows that one worker finds.
 pub trait Sink: Send {
@@ -54,6 +55,9 @@ pub(crate) fn scan_with<S: Sink>(
     progress: &Progress,
     (copying, make): (Copying, &(impl Fn() -> S + Sync)),
 ) -> Result<(Vec<S>, Tally), ScanError> {
+    for annotator in request.annotators() {
+        annotator.prepare()?;
+    }
     let own = Ledger::default();
     let ledger = request.ledger.as_deref().unwrap_or(&own);
     let worker = |_| Worker::new(request, progress, (ledger, copying), make());
@@ -134,7 +138,15 @@ impl<'a, S: Sink> Worker<'a, S> {
 
 impl<S: Sink> Visitor for Worker<'_, S> {
     fn object(&mut self, object: &Arc<Object>, fill: &mut dyn Fill) -> ControlFlow<()> {
-        let verdict = self.decoder.object(object, fill, &mut |batch| self.rows.take(&batch));
+        let verdict = if self.rows.witnesses().next().is_some() {
+            let mut whole = Whole::read(fill, self.rows.request.limits.witness_bytes);
+            if let Some(bytes) = whole.bytes() {
+                self.rows.witnesses().for_each(|witness| witness.object(object, bytes));
+            }
+            self.decoder.object(object, &mut whole, &mut |batch| self.rows.take(&batch))
+        } else {
+            self.decoder.object(object, fill, &mut |batch| self.rows.take(&batch))
+        };
         if verdict == Verdict::Foreign {
             self.rows.sums.foreign += 1;
         }
@@ -150,6 +162,11 @@ impl<S: Sink> Visitor for Worker<'_, S> {
 }
 
 impl<S: Sink> Rows<'_, S> {
+    /// Those who want to see the bytes of objects.
+    fn witnesses(&self) -> impl Iterator<Item = &Arc<dyn Annotate>> {
+        self.request.annotators().filter(|annotator| annotator.wants_bytes())
+    }
+
     fn take(&mut self, batch: &EventBatch) {
         if !matches!(self.ended, Ok(ControlFlow::Continue(()))) {
             return;
@@ -182,6 +199,9 @@ impl<S: Sink> Rows<'_, S> {
                 Some(times) => times.iter().map(|time| Some(range.contains(time))).collect(),
                 None => BooleanArray::from(vec![false; batch.rows()]),
             });
+        }
+        for annotator in self.request.annotators() {
+            batch = annotator.annotate(&batch)?;
         }
         if let Some(filter) = &self.request.filter {
             let passed = filter(&batch)?;
