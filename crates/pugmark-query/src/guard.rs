@@ -16,7 +16,7 @@ use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use crate::QueryError;
-use crate::dialect::{CLOUDTRAIL_LOGS, EVENTS};
+use crate::dialect::TABLES;
 
 /// Bytes of a statement.
 pub(crate) const TEXT_BYTES_MAX: usize = 64 << 10;
@@ -209,10 +209,10 @@ impl Visitor for Checker {
     fn pre_visit_relation(&mut self, name: &ObjectName) -> ControlFlow<QueryError> {
         let lower = plain_name(name);
         // An UNNEST is written as a table; it is rewritten before it is planned.
-        if self.ctes.contains(&lower) || [EVENTS, CLOUDTRAIL_LOGS, "unnest"].contains(&lower.as_str()) {
+        if self.ctes.contains(&lower) || lower == "unnest" || TABLES.contains(&lower.as_str()) {
             return ControlFlow::Continue(());
         }
-        let hint = format!("the tables are `{EVENTS}` and `{CLOUDTRAIL_LOGS}`");
+        let hint = format!("the tables are `{}`", TABLES.join("`, `"));
         ControlFlow::Break(QueryError::refused_with(format!("there is no table `{lower}`"), hint))
     }
 

@@ -10,6 +10,7 @@
 //! search. Both only read: what else a statement may ask for, and how much,
 //! is in the guard.
 
+mod computed;
 mod condition;
 mod dialect;
 mod error;
@@ -22,6 +23,7 @@ mod source;
 mod table;
 mod yielding;
 
+pub use computed::ComputedTable;
 pub use condition::{Condition, condition};
 pub use error::QueryError;
 pub use guard::limits;

@@ -18,10 +18,11 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::parser::Statement;
 use futures::{StreamExt, stream};
 use pugmark_event::{Limits, Tally};
-use pugmark_scan::Duplicates;
+use pugmark_scan::{Annotate, Duplicates};
 use pugmark_source::{Access, Listing, Progress};
 use tokio::time::Instant;
 
+use crate::computed::{Computed, ComputedTable};
 use crate::dialect::{self, CLOUDTRAIL_LOGS, EVENTS, TextPlanner};
 use crate::shape::Shape;
 use crate::source::Shared;
@@ -33,7 +34,7 @@ use crate::{QueryError, functions};
 pub(crate) const PLANNING_STACK_BYTES: usize = 64 << 20;
 
 /// How statements of a session are run.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct SessionOptions {
     /// Memory of sorts, joins and aggregates; beyond it they spill to the temporary directory.
     pub memory_bytes: usize,
@@ -49,6 +50,21 @@ pub struct SessionOptions {
     pub limits: Limits,
     /// How S3 is reached.
     pub access: Access,
+    /// Who fills the computed columns of `events`; without one they are null.
+    pub annotators: Vec<Arc<dyn Annotate>>,
+    /// Tables beside the events.
+    pub tables: Vec<Arc<dyn ComputedTable>>,
+}
+
+impl std::fmt::Debug for SessionOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SessionOptions")
+            .field("memory_bytes", &self.memory_bytes)
+            .field("timeout", &self.timeout)
+            .field("rows_max", &self.rows_max)
+            .field("threads", &self.threads)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Default for SessionOptions {
@@ -61,6 +77,8 @@ impl Default for SessionOptions {
             with_duplicates: false,
             limits: Limits::default(),
             access: Access::default(),
+            annotators: Vec::new(),
+            tables: Vec::new(),
         }
     }
 }
@@ -90,6 +108,7 @@ impl Session {
         let shared = Arc::new(Shared {
             limits: options.limits,
             access: options.access,
+            annotators: options.annotators,
             duplicates: if options.with_duplicates { Duplicates::Keep } else { Duplicates::Collapse },
             progress,
             tally: Mutex::new(base.clone()),
@@ -100,6 +119,11 @@ impl Session {
         for (name, shape) in [(EVENTS, Shape::Lake), (CLOUDTRAIL_LOGS, Shape::Athena)] {
             let table = EventsTable::new(shape, Arc::clone(&listing), Arc::clone(&shared));
             context.register_table(name, Arc::new(table)).map_err(|error| QueryError::run(&error))?;
+        }
+        for table in options.tables {
+            let name = table.name();
+            let table = Arc::new(Computed(table));
+            context.register_table(name, table).map_err(|error| QueryError::run(&error))?;
         }
         Ok(Session { context, shared, base, timeout: options.timeout, rows_max: options.rows_max })
     }

@@ -39,7 +39,7 @@ use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use futures::{FutureExt, StreamExt, stream};
 use object_store::ObjectStore;
 use pugmark_event::{EventBatch, Leaf, Limits, Projection, Tally, TimeRange};
-use pugmark_scan::{Duplicates, Filter, Ledger, Request, ScanError, Sink};
+use pugmark_scan::{Annotate, Duplicates, Filter, Ledger, Request, ScanError, Sink};
 use pugmark_source::{Access, Listing, Progress};
 use tokio::sync::mpsc;
 
@@ -53,6 +53,7 @@ const WAITING: usize = 4;
 pub(crate) struct Shared {
     pub(crate) limits: Limits,
     pub(crate) access: Access,
+    pub(crate) annotators: Vec<Arc<dyn Annotate>>,
     pub(crate) duplicates: Duplicates,
     pub(crate) progress: Arc<Progress>,
     pub(crate) tally: Mutex<Tally>,
@@ -152,6 +153,7 @@ impl CloudTrailSource {
         request.duplicates = self.shared.duplicates;
         request.limits = self.shared.limits;
         request.threads = 1;
+        request.annotators.clone_from(&self.shared.annotators);
         request.access = self.shared.access.clone();
         request.ledger = Some(Arc::clone(&self.ledger));
         Ok(Run {
@@ -169,9 +171,14 @@ impl CloudTrailSource {
 /// True if which copy of an event is its row can be seen in `columns`.
 pub(crate) fn shows_place(shape: Shape, columns: &[usize]) -> bool {
     let schema = shape.schema();
-    columns
-        .iter()
-        .any(|index| shape.leaves(schema.field(*index).name()).has_any(Leaf::SourceObject, Leaf::PathDay))
+    let leaves = columns.iter().map(|index| shape.leaves(schema.field(*index).name()));
+    !leaves.fold(Projection::NONE, Projection::union).intersection(places()).is_none()
+}
+
+/// Leaves in which copies of one event may differ.
+fn places() -> Projection {
+    let place = [Leaf::SourceObject, Leaf::SourceOffset, Leaf::PathOrg, Leaf::PathAccount, Leaf::PathRegion];
+    place.into_iter().chain([Leaf::PathDay, Leaf::Verified]).collect()
 }
 
 pub(crate) fn row_filter(shape: Shape, predicate: Arc<dyn PhysicalExpr>, schema: SchemaRef) -> Filter {

@@ -32,6 +32,9 @@ use crate::guard;
 pub(crate) const EVENTS: &str = "events";
 pub(crate) const CLOUDTRAIL_LOGS: &str = "cloudtrail_logs";
 
+/// Every table that a statement may read: the events, and what is worked out of them.
+pub(crate) const TABLES: [&str; 5] = [EVENTS, CLOUDTRAIL_LOGS, "sessions", "causes", "clusters"];
+
 const DIALECT: DuckDbDialect = DuckDbDialect {};
 
 /// Reads, checks and rewrites one statement.

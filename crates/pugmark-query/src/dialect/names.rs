@@ -8,9 +8,9 @@ use datafusion::sql::sqlparser::ast::{
     SetExpr, Statement, TableFactor, Value, VisitMut, VisitorMut,
 };
 
-use pugmark_event::Column;
+use pugmark_event::{Column, FIELDS};
 
-use super::{CLOUDTRAIL_LOGS, EVENTS};
+use super::{EVENTS, TABLES};
 
 /// Puts `events` where an event data store is named without quotes: its id
 /// holds `-` and may begin with a digit, its ARN holds `:` and `/`, and
@@ -110,7 +110,7 @@ impl VisitorMut for Resolver {
         {
             Some(EVENTS)
         } else {
-            [EVENTS, CLOUDTRAIL_LOGS].into_iter().find(|ours| *ours == lower)
+            TABLES.into_iter().find(|ours| *ours == lower)
         };
         if let Some(ours) = ours {
             *name = ObjectName::from(vec![Ident::new(ours)]);
@@ -119,7 +119,8 @@ impl VisitorMut for Resolver {
     }
 }
 
-/// `SELECT *` from events leaves out `eventjson`, which is `raw` once more.
+/// `SELECT *` from events leaves out `eventjson`, which is `raw` once more, and
+/// computed columns: they cost a reading of the whole input, so they are named.
 pub(super) fn tidy_wildcard(select: &mut Select) {
     let [from] = select.from.as_slice() else { return };
     let TableFactor::Table { name, .. } = &from.relation else { return };
@@ -132,8 +133,9 @@ pub(super) fn tidy_wildcard(select: &mut Select) {
             && options.opt_exclude.is_none()
             && !others
         {
-            let column = ObjectName::from(vec![Ident::new("eventjson")]);
-            options.opt_exclude = Some(ExcludeSelectItem::Multiple(vec![column]));
+            let computed = FIELDS.iter().filter(|field| field.leaf.is_computed()).map(|field| field.name);
+            let left_out = computed.chain(["eventjson"]).map(|name| ObjectName::from(vec![Ident::new(name)]));
+            options.opt_exclude = Some(ExcludeSelectItem::Multiple(left_out.collect()));
         }
     }
 }
