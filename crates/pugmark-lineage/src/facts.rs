@@ -1,0 +1,51 @@
+//! The first pass: what one worker learns from the rows it sees.
+
+use std::ops::ControlFlow;
+
+use pugmark_event::{EventBatch, Leaf, Projection};
+use pugmark_scan::Sink;
+
+use crate::caller::Caller;
+use crate::credentials::CredentialFacts;
+use crate::lineage::Lineage;
+use crate::rows::Rows;
+
+/// What one worker learned. Facts of several workers are merged in any order.
+#[derive(Debug, Default)]
+pub struct Facts {
+    pub(crate) credentials: CredentialFacts,
+}
+
+impl Facts {
+    /// The leaves that are read; others of a batch are passed over.
+    pub fn leaves() -> Projection {
+        let leaves: [&[Leaf]; 2] = [&Caller::LEAVES, &CredentialFacts::LEAVES];
+        leaves.into_iter().flatten().copied().collect()
+    }
+
+    /// Takes in a batch.
+    pub fn read(&mut self, batch: &EventBatch) {
+        for row in Rows::of(batch).iter() {
+            self.credentials.read(row);
+        }
+    }
+
+    /// The facts of two workers as one.
+    #[must_use]
+    pub fn merge(mut self, other: Facts) -> Facts {
+        self.credentials.merge(other.credentials);
+        self
+    }
+
+    /// Concludes.
+    pub fn resolve(self) -> Lineage {
+        crate::resolve::resolve(self.credentials)
+    }
+}
+
+impl Sink for Facts {
+    fn batch(&mut self, batch: EventBatch) -> ControlFlow<()> {
+        self.read(&batch);
+        ControlFlow::Continue(())
+    }
+}
