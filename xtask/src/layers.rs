@@ -5,11 +5,12 @@ use cargo_metadata::{DependencyKind, Package};
 use crate::workspace::{Problem, Workspace};
 
 /// Each crate, and all the crates of ours that it may name.
-const ALLOWED: [(&str, &[&str]); 10] = [
+const ALLOWED: [(&str, &[&str]); 11] = [
     ("pugmark-event", &[]),
     ("pugmark-source", &["pugmark-event"]),
     ("pugmark-decode", &["pugmark-event"]),
     ("pugmark-scan", &["pugmark-event", "pugmark-source", "pugmark-decode"]),
+    ("pugmark-integrity", &["pugmark-event", "pugmark-source"]),
     ("pugmark-lineage", &["pugmark-event", "pugmark-decode", "pugmark-scan"]),
     ("pugmark-query", &["pugmark-event", "pugmark-source", "pugmark-decode", "pugmark-scan"]),
     ("pugmark-sim", &[]),
@@ -20,6 +21,7 @@ const ALLOWED: [(&str, &[&str]); 10] = [
             "pugmark-source",
             "pugmark-decode",
             "pugmark-scan",
+            "pugmark-integrity",
             "pugmark-lineage",
             "pugmark-query",
             "pugmark-sim",
@@ -33,6 +35,7 @@ const ALLOWED: [(&str, &[&str]); 10] = [
             "pugmark-source",
             "pugmark-decode",
             "pugmark-scan",
+            "pugmark-integrity",
             "pugmark-lineage",
             "pugmark-query",
             "pugmark-sim",

@@ -133,6 +133,7 @@ impl Reading {
             accounts: accounts(&select.account)?,
             regions: select.region.clone(),
             range: range(select, now)?,
+            ..Selection::default()
         };
         let locations =
             sources.iter().map(|text| Ok(Location::parse(text)?)).collect::<Result<_, Failure>>()?;

@@ -11,6 +11,18 @@ pub enum Filled {
     End,
 }
 
+/// How an object's bytes were wrapped up, as far as they have been read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wrapping {
+    /// Compressions removed, one inside the other.
+    pub layers: u32,
+    /// True if the outermost is gzip.
+    pub is_gzip: bool,
+    /// Uncompressed bytes of the first member, once it is over and another
+    /// has begun.
+    pub first_member: Option<u64>,
+}
+
 /// A source of one object's uncompressed bytes.
 ///
 /// The decoder owns the buffer, so that bytes are inflated straight into the
@@ -27,6 +39,11 @@ pub trait Fill {
     /// the object still fits beside others in one arena.
     fn size_hint(&self) -> Option<u64> {
         None
+    }
+
+    /// How the bytes read so far were wrapped up.
+    fn wrapping(&self) -> Wrapping {
+        Wrapping::default()
     }
 }
 

@@ -26,7 +26,7 @@ pub use batch::{EventBatch, NotEventBatch};
 pub use builder::{BatchBuilder, Buffers, Segment, view};
 pub use defect::{Defect, DefectKind, Severity};
 pub use fields::{Column, FIELDS, Field, Kind, Leaf, schema};
-pub use fill::{Fill, Filled};
+pub use fill::{Fill, Filled, Wrapping};
 pub use limits::Limits;
 pub use object::{Object, ObjectKind, Origin};
 pub use projection::Projection;

@@ -8,6 +8,7 @@
 mod archive;
 mod bytes;
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
 use std::ops::ControlFlow;
@@ -32,6 +33,9 @@ pub(crate) const WHOLE_MAX: u64 = 4 << 20;
 /// Entries that a worker takes at a time.
 const TAKEN: usize = 8;
 
+/// User metadata of an object in S3 (`x-amz-meta-…`), by name.
+pub type Metadata = BTreeMap<String, String>;
+
 /// One worker's view of objects.
 pub trait Visitor: Send {
     /// Called once per object; members of archives are objects of their own.
@@ -45,6 +49,10 @@ pub trait Visitor: Send {
     ///
     /// `Break` ends the run: what is not yet opened counts as pruned.
     fn object(&mut self, object: &Arc<Object>, fill: &mut dyn Fill) -> ControlFlow<()>;
+
+    /// Takes the user metadata of an object in S3, names in lower case, just
+    /// before [`Visitor::object`]. Not called where there is none.
+    fn metadata(&mut self, _object: &Arc<Object>, _metadata: &Metadata) {}
 
     /// Takes what was wrong in opening, fetching or inflating an object.
     fn defect(&mut self, defect: Defect);
@@ -207,8 +215,15 @@ impl<'a, V: Visitor> Worker<'a, V> {
         if let Some(fetch) = self.shared.fetch {
             while let Some(fetched) = fetch.next(|| self.shared.is_over()) {
                 self.arrived += 1;
-                let Fetched { entry, body, .. } = fetched;
-                self.entry(&entry, |worker| worker.fetched(&entry, body));
+                // The permit for the bytes is held until the worker is done.
+                let Fetched { entry, metadata, body, permit } = fetched;
+                self.entry(&entry, |worker| {
+                    if !metadata.is_empty() {
+                        worker.visitor.metadata(&entry.object, &metadata);
+                    }
+                    worker.fetched(&entry, body)
+                });
+                drop(permit);
             }
             if self.shared.is_over() {
                 fetch.stop();

@@ -17,7 +17,7 @@ use std::fmt;
 use std::io::{self, Read};
 use std::rc::Rc;
 
-use pugmark_event::{DefectKind, Filled, Limits};
+use pugmark_event::{DefectKind, Filled, Limits, Wrapping};
 
 pub(crate) use members::{Codec, Members};
 pub(crate) use whole::Whole;
@@ -97,6 +97,11 @@ pub(crate) trait Layer {
     fn size_hint(&self) -> Option<u64> {
         None
     }
+
+    /// How the bytes so far were wrapped up.
+    fn wrapping(&self) -> Wrapping {
+        Wrapping::default()
+    }
 }
 
 /// What an object turned out to be.
@@ -129,8 +134,25 @@ pub(crate) fn open<'a>(
             _ => Ok(Opened::Bytes(Box::new(outer))),
         };
     };
+    let is_gzip = outer.members.wrapping().is_gzip;
     let input = Input::new(Box::new(LayerReader::new(outer)));
-    Ok(Opened::Bytes(Box::new(Members::new(input, codec, limits, notes))))
+    Ok(Opened::Bytes(Box::new(Twice { inner: Members::new(input, codec, limits, notes), is_gzip })))
+}
+
+/// A layer inside another.
+struct Twice<'a> {
+    inner: Members<'a>,
+    is_gzip: bool,
+}
+
+impl Layer for Twice<'_> {
+    fn more(&mut self, buffer: &mut Vec<u8>, want: usize) -> Result<Filled, Fault> {
+        self.inner.more(buffer, want)
+    }
+
+    fn wrapping(&self) -> Wrapping {
+        Wrapping { layers: 2, is_gzip: self.is_gzip, first_member: None }
+    }
 }
 
 fn layer(input: Input<'_>, magic: Magic) -> Result<Opened<'_>, Fault> {
@@ -277,6 +299,10 @@ impl Layer for Prefetched<'_> {
             Some(outcome) => outcome,
             None => self.members.more(buffer, want),
         }
+    }
+
+    fn wrapping(&self) -> Wrapping {
+        self.members.wrapping()
     }
 }
 

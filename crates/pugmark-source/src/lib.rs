@@ -25,8 +25,8 @@ mod progress;
 mod s3;
 
 pub use error::SourceError;
-pub use fetch::{Visitor, visit};
+pub use fetch::{Metadata, Visitor, visit};
 pub use key::{ObjectKey, parse_key};
-pub use list::{Access, Coverage, Entry, Listing, Selection, list};
+pub use list::{Access, Contents, Coverage, Entry, Listing, Selection, list};
 pub use location::Location;
 pub use progress::Progress;

@@ -11,6 +11,9 @@ use pugmark_event::{Defect, DefectKind, Limits, Object, ObjectKind, Origin, Tall
 use crate::progress::count;
 use crate::{Location, ObjectKey, Progress, SourceError, parse_key, s3};
 
+/// Ends of the names of archives.
+const ARCHIVES: [&str; 6] = [".tar", ".tar.gz", ".tgz", ".tar.zst", ".tar.bz2", ".zip"];
+
 /// Which objects to open, judged by key alone. Empty lists and an open range mean all.
 #[derive(Clone, Debug, Default)]
 pub struct Selection {
@@ -20,6 +23,32 @@ pub struct Selection {
     pub regions: Vec<String>,
     /// Event time; a day folder has one day of slack on both sides.
     pub range: TimeRange,
+    /// Which kinds of objects.
+    pub contents: Contents,
+}
+
+/// Which kinds of objects a run opens; the others count as routed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Contents {
+    /// Those that hold events.
+    #[default]
+    Events,
+    /// Those that hold events, and the digests that vouch for them.
+    Evidence,
+    /// Digests alone.
+    Digests,
+}
+
+impl Contents {
+    /// True if objects of `kind` are opened. An archive is opened whatever is
+    /// wanted, because only its members have kinds.
+    pub fn takes(self, kind: ObjectKind) -> bool {
+        match self {
+            Contents::Events => kind.has_events(),
+            Contents::Evidence => kind.has_events() || kind == ObjectKind::Digest,
+            Contents::Digests => kind == ObjectKind::Digest,
+        }
+    }
 }
 
 impl Selection {
@@ -31,6 +60,13 @@ impl Selection {
         wanted(&self.accounts, key.account)
             && wanted(&self.regions, key.region)
             && key.day.is_none_or(|day| self.range.may_hold_day(day))
+    }
+
+    /// True if an object of this key is of a wanted kind, or may hold one: a
+    /// name that is no trail's may be that of an archive.
+    pub(crate) fn may_open(&self, key: &ObjectKey<'_>, name: &str) -> bool {
+        let archive = || key.delivered.is_none() && ARCHIVES.iter().any(|end| name.ends_with(end));
+        self.contents.takes(key.kind) || (key.kind.has_events() && archive())
     }
 }
 
@@ -162,7 +198,7 @@ impl<'a> Found<'a> {
         {
             self.coverage.entry((account.to_owned(), region.to_owned())).or_default().insert(day);
         }
-        if !key.kind.has_events() {
+        if !self.listing.selection.may_open(key, &name) {
             self.listing.tally.routed += 1;
         } else if self.listing.selection.may_hold(key) {
             count(&self.progress.bytes_total, bytes_stored);

@@ -158,6 +158,7 @@ fn a_selection_prunes_by_key_before_opening() {
         accounts: vec!["111122223333".into()],
         regions: vec!["eu-west-1".into()],
         range: TimeRange { since: noon, until: noon.map(|time| time + 1) },
+        ..Selection::default()
     };
     let seen = read_with(root.path(), &selection, &Limits::default(), 1);
     let names: Vec<_> = seen.objects.iter().map(|(name, _)| name.as_str()).collect();

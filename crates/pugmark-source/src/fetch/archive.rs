@@ -145,7 +145,7 @@ impl<V: Visitor> Worker<'_, V> {
         }
         archive.members += 1;
         let key = parse_key(path);
-        if !key.kind.has_events() {
+        if !shared.selection.may_open(&key, path) {
             self.tally.routed += 1;
         } else if shared.stopped.load(Ordering::Relaxed) || !shared.selection.may_hold(&key) {
             self.tally.pruned += 1;

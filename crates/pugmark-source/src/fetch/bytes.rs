@@ -2,7 +2,7 @@
 
 use std::io;
 
-use pugmark_event::{DefectKind, Fill, Filled, Limits};
+use pugmark_event::{DefectKind, Fill, Filled, Limits, Wrapping};
 
 use super::Shared;
 use crate::Progress;
@@ -113,6 +113,14 @@ impl Fill for Bytes<'_> {
             Source::Whole { size, .. } => Some(*size as u64),
             Source::Layer(layer) => layer.size_hint(),
             Source::Rerouted => None,
+        }
+    }
+
+    fn wrapping(&self) -> Wrapping {
+        match &self.source {
+            Source::Whole { .. } => Wrapping { layers: 1, is_gzip: true, first_member: None },
+            Source::Layer(layer) => layer.wrapping(),
+            Source::Rerouted => Wrapping::default(),
         }
     }
 }

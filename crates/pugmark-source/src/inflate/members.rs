@@ -6,7 +6,7 @@
 
 use flate2::{Decompress, FlushDecompress, Status};
 use libdeflater::Crc;
-use pugmark_event::{DefectKind, Filled, Limits};
+use pugmark_event::{DefectKind, Filled, Limits, Wrapping};
 use zstd::stream::raw::{Decoder, InBuffer, Operation as _, OutBuffer};
 
 use super::{CHUNK, Fault, Input, Layer, Notes};
@@ -37,6 +37,10 @@ pub(crate) struct Members<'a> {
     /// Members begun so far.
     count: u32,
     count_max: u32,
+    /// Bytes appended so far.
+    delivered: u64,
+    /// How many of them are the first member's, if there is a second.
+    first_member: Option<u64>,
     notes: Notes,
 }
 
@@ -61,6 +65,8 @@ impl<'a> Members<'a> {
             state: State::Between,
             count: 0,
             count_max: limits.gzip_members_max,
+            delivered: 0,
+            first_member: None,
             notes: notes.clone(),
         }
     }
@@ -87,6 +93,9 @@ impl<'a> Members<'a> {
             return Err(Fault::new(DefectKind::TooLarge, detail));
         }
         self.count += 1;
+        if self.count == 2 {
+            self.first_member = Some(self.delivered);
+        }
         // Several frames are ordinary in zstd and bzip2: parallel compressors write them.
         if self.count == 2 && self.codec == Codec::Gzip {
             self.notes.borrow_mut().push(Fault::new(DefectKind::MultiMember, "all members were read"));
@@ -164,6 +173,7 @@ impl Layer for Members<'_> {
                     buffer.reserve((target - before).min(CHUNK));
                     let (consumed, step) = body.step(ready, buffer);
                     self.input.consume(consumed);
+                    self.delivered += (buffer.len() - before) as u64;
                     match step? {
                         Step::Ended => {
                             if let State::Body(Body::Gzip { crc, length, .. }) = &self.state {
@@ -181,6 +191,11 @@ impl Layer for Members<'_> {
             }
         }
         Ok(Filled::More)
+    }
+
+    fn wrapping(&self) -> Wrapping {
+        let is_gzip = self.codec == Codec::Gzip;
+        Wrapping { layers: 1, is_gzip, first_member: self.first_member }
     }
 }
 

@@ -20,7 +20,7 @@ use bytes::{Buf as _, Bytes};
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use object_store::path::Path;
-use object_store::{GetOptions, GetRange, ObjectStore};
+use object_store::{Attribute, AttributeValue, Attributes, GetOptions, GetRange, ObjectStore};
 use pugmark_event::{DefectKind, Limits};
 use tokio::runtime::Handle as RuntimeHandle;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
@@ -31,7 +31,7 @@ use super::{Stores, reason};
 use crate::fetch::WHOLE_MAX;
 use crate::inflate::Fault;
 use crate::list::Handle;
-use crate::{Entry, SourceError};
+use crate::{Entry, Metadata, SourceError};
 
 /// Requests under way at a time.
 const GETS_MAX: usize = 64;
@@ -69,9 +69,10 @@ pub(crate) struct Fetch {
 /// An object that has arrived, or not.
 pub(crate) struct Fetched {
     pub(crate) entry: Entry,
+    pub(crate) metadata: Metadata,
     pub(crate) body: Body,
     /// Given back when the worker is done.
-    _permit: Option<OwnedSemaphorePermit>,
+    pub(crate) permit: Option<OwnedSemaphorePermit>,
 }
 
 /// What arrived of an object.
@@ -222,6 +223,7 @@ impl Pump {
             body: None,
             offset: 0,
             seen: None,
+            metadata: Metadata::new(),
             repeats: 0,
             broken_at: None,
         })
@@ -238,32 +240,39 @@ async fn deliver(
     sender: Sender<Fetched>,
 ) {
     let size = entry.bytes_stored;
-    let fetched = |body| Fetched { entry, body, _permit: Some(permit) };
+    let fetched = |metadata, body| Fetched { entry, metadata, body, permit: Some(permit) };
     let mut download = match download {
         Ok(_) if size > bytes_max => {
             let fault = Fault::new(DefectKind::TooLarge, format!("more than {bytes_max} bytes stored"));
-            drop(sender.send(fetched(Body::Failed(fault))).await);
+            drop(sender.send(fetched(Metadata::new(), Body::Failed(fault))).await);
             return;
         }
         Ok(download) => download,
         Err(fault) => {
-            drop(sender.send(fetched(Body::Failed(fault))).await);
+            drop(sender.send(fetched(Metadata::new(), Body::Failed(fault))).await);
             return;
         }
     };
     if size <= WHOLE_MAX {
         let body = download.whole(size as usize).await.map_or_else(Body::Failed, Body::Whole);
-        drop(sender.send(fetched(body)).await);
+        drop(sender.send(fetched(download.metadata, body)).await);
         return;
     }
     let (chunks, receiver) = channel(CHUNKS_MAX);
     let reader = Chunks { receiver, ready: Bytes::new(), ended: false };
-    if sender.send(fetched(Body::Streamed(reader))).await.is_err() {
+    // The metadata comes with the first answer.
+    let mut next = Some(download.next().await);
+    let metadata = std::mem::take(&mut download.metadata);
+    if sender.send(fetched(metadata, Body::Streamed(reader))).await.is_err() {
         return;
     }
     loop {
+        let chunk = match next.take() {
+            Some(first) => first,
+            None => download.next().await,
+        };
         // No bytes: the end. Without it a reader takes the object for cut.
-        let chunk = download.next().await.map(Option::unwrap_or_default);
+        let chunk = chunk.map(Option::unwrap_or_default);
         let is_last = chunk.as_ref().map_or(true, Bytes::is_empty);
         if chunks.send(chunk).await.is_err() || is_last {
             return;
@@ -282,6 +291,8 @@ struct Download {
     offset: u64,
     /// Size and tag that the first answer stated.
     seen: Option<(u64, Option<String>)>,
+    /// User metadata that the first answer brought.
+    metadata: Metadata,
     repeats: u32,
     /// Where the last request broke off.
     broken_at: Option<u64>,
@@ -368,7 +379,10 @@ impl Download {
             let options = GetOptions { range, if_match, ..GetOptions::default() };
             let answer = timeout(ANSWER_MAX, self.store.get_opts(&self.path, options)).await;
             let answer = answer.map_err(|_| Trouble::Stalled)??;
-            self.seen.get_or_insert_with(|| (answer.meta.size, answer.meta.e_tag.clone()));
+            if self.seen.is_none() {
+                self.seen = Some((answer.meta.size, answer.meta.e_tag.clone()));
+                self.metadata = user_metadata(&answer.attributes);
+            }
             self.body = Some(answer.into_stream());
         }
         let Some(body) = &mut self.body else { return Ok(None) };
@@ -436,6 +450,15 @@ impl From<Failure> for Fault {
         };
         Fault::new(DefectKind::Unreadable, detail)
     }
+}
+
+/// What the writer of an object said of it.
+fn user_metadata(attributes: &Attributes) -> Metadata {
+    let of_user = |(name, value): (&Attribute, &AttributeValue)| match name {
+        Attribute::Metadata(name) => Some((name.to_ascii_lowercase(), value.as_ref().to_owned())),
+        _ => None,
+    };
+    attributes.iter().filter_map(of_user).collect()
 }
 
 /// True if asking again would bring the same answer.

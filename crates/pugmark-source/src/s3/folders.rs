@@ -11,7 +11,7 @@ use std::time::Duration;
 use futures::stream::{BoxStream, SelectAll, StreamExt as _};
 use object_store::path::Path;
 use object_store::{ListResult, ObjectMeta, ObjectStore};
-use pugmark_event::{TimeRange, days_from_civil};
+use pugmark_event::{ObjectKind, TimeRange, days_from_civil};
 use tokio::time::timeout;
 
 use super::listing_error;
@@ -189,7 +189,7 @@ fn can_cut(selection: &Selection, folder: &str) -> bool {
 fn may_hold(selection: &Selection, folder: &str) -> bool {
     let inside = format!("{folder}/");
     let key = parse_key(&inside);
-    if !selection.may_hold(&key) || !key.kind.has_events() {
+    if !selection.may_hold(&key) || !(selection.contents.takes(key.kind) || key.kind == ObjectKind::Log) {
         return false;
     }
     match days_of(folder) {

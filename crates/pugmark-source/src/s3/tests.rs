@@ -393,6 +393,7 @@ fn only_folders_that_may_hold_what_is_wanted_are_listed() {
         accounts: vec!["444455556666".into()],
         regions: vec!["us-east-1".into()],
         range: TimeRange { since, until: since.map(|time| time + 1) },
+        ..Selection::default()
     };
     let listing = find(&store, "AWSLogs/", &selection).unwrap();
     assert_eq!(listing.entries.len(), 1);

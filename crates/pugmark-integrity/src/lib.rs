@@ -1,0 +1,57 @@
+//! Evidence: which bytes are those that `CloudTrail` delivered.
+//!
+//! ```text
+//! Listing ──gather──▶ Evidence ──judge(keys, question)──▶ Report
+//!                        └──▶ Witness: what is known of bytes being decoded
+//! ```
+//!
+//! Every hour a trail writes, for each account and Region, a digest: the
+//! hashes of the log files delivered in that hour, the hash and signature of
+//! the digest before, signed with a key of the Region. [`gather`] reads the
+//! digests and hashes the log files of any source, in one visit to each
+//! object; [`judge`] is a pure function of what was gathered. Digests are
+//! found by their names wherever they lie, so that copies can be verified
+//! offline; that something stands elsewhere than where it was delivered is
+//! told apart from what it holds.
+//!
+//! [`aws`] walks the same evidence as `aws cloudtrail validate-logs` does and
+//! says what that would say. [`Signer`] is the other half: it writes digests.
+//!
+//! It does not read events, and it does not fetch keys.
+
+pub mod aws;
+mod chain;
+mod coverage;
+mod der;
+mod digest;
+mod gather;
+mod hex;
+mod judge;
+mod keys;
+mod name;
+mod report;
+mod sign;
+mod witness;
+
+use aws_lc_rs::digest::{SHA256, digest as hash};
+
+pub use digest::{
+    DIGEST_BYTES_MAX, DIGEST_FILES_MAX, Digest, DigestFault, HASH_ALGORITHM, ListedFile, Previous, S3Place,
+    SIGNATURE_ALGORITHM,
+};
+pub use gather::{Content, DigestFile, Evidence, LogFile, Reading, gather};
+pub use hex::encode as hex;
+pub use judge::{Question, judge, verify};
+pub use keys::{KeyFault, KeyReason, PublicKey, PublicKeys, fingerprint};
+pub use name::{ChainId, DigestName};
+pub use report::{
+    ChainReport, DigestReport, Fork, Gap, GapReason, Head, LogReport, MissingDigest, Proof, Report, Standing,
+    Tail, Verdict,
+};
+pub use sign::{SignedDigest, Signer, render};
+pub use witness::{Verified, Witness};
+
+/// SHA-256 of `bytes`, with the processor's own instructions where it has them.
+pub fn sha256(bytes: &[u8]) -> [u8; 32] {
+    hash(&SHA256, bytes).as_ref().try_into().expect("a SHA-256 has 32 bytes")
+}
