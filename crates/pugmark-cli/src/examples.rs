@@ -56,6 +56,15 @@ Examples:
   pugmark stats logs/ eventSource,awsRegion --output csv
 ";
 
+pub(crate) const COVERAGE: &str = "\
+Examples:
+  pugmark coverage logs/
+  pugmark coverage s3://acme-logs/AWSLogs/ --when 'last 30d'
+  pugmark coverage logs/ --account 111122223333 --hourly --when 2026-08-01
+  pugmark coverage logs/ --output json
+  pugmark coverage logs/ --output html --to coverage.html
+";
+
 pub(crate) const GENERATE: &str = "\
 Examples:
   pugmark generate demo

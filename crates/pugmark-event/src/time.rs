@@ -22,6 +22,18 @@ impl TimeRange {
         }
     }
 
+    /// The instants in both ranges.
+    #[must_use]
+    pub fn intersection(self, other: TimeRange) -> TimeRange {
+        TimeRange {
+            since: self.since.max(other.since),
+            until: match (self.until, other.until) {
+                (Some(one), Some(other)) => Some(one.min(other)),
+                (one, other) => one.or(other),
+            },
+        }
+    }
+
     /// True if the range bounds nothing.
     pub fn is_open(self) -> bool {
         self.since.is_none() && self.until.is_none()

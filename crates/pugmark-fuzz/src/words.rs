@@ -83,6 +83,7 @@ fn session() -> Session {
     let file = Location::Path(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml"));
     let progress = Arc::new(Progress::default());
     let listing = list(&[file], &Selection::default(), &access, &limits, &progress).expect("it is there");
-    Session::new(listing, SessionOptions { threads: 1, ..SessionOptions::default() }, progress)
-        .expect("a session")
+    let mut options = SessionOptions::default();
+    options.request.threads = 1;
+    Session::new(listing, options, progress).expect("a session")
 }

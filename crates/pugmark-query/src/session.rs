@@ -17,9 +17,9 @@ use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::parser::Statement;
 use futures::{StreamExt, stream};
-use pugmark_event::{Limits, Tally};
-use pugmark_scan::{Annotate, Duplicates};
-use pugmark_source::{Access, Listing, Progress};
+use pugmark_event::{Projection, Tally};
+use pugmark_scan::Request;
+use pugmark_source::{Listing, Progress};
 use tokio::time::Instant;
 
 use crate::computed::{Computed, ComputedTable};
@@ -42,16 +42,8 @@ pub struct SessionOptions {
     pub timeout: Option<Duration>,
     /// Rows after which an answer ends.
     pub rows_max: Option<usize>,
-    /// Workers.
-    pub threads: usize,
-    /// Whether each copy of an event that was delivered twice is a row.
-    pub with_duplicates: bool,
-    /// Bounds on input.
-    pub limits: Limits,
-    /// How S3 is reached.
-    pub access: Access,
-    /// Who fills the computed columns of `events`; without one they are null.
-    pub annotators: Vec<Arc<dyn Annotate>>,
+    /// How events are read, and which of them there are for every statement.
+    pub request: Request,
     /// Tables beside the events.
     pub tables: Vec<Arc<dyn ComputedTable>>,
 }
@@ -62,7 +54,7 @@ impl std::fmt::Debug for SessionOptions {
             .field("memory_bytes", &self.memory_bytes)
             .field("timeout", &self.timeout)
             .field("rows_max", &self.rows_max)
-            .field("threads", &self.threads)
+            .field("request", &self.request)
             .finish_non_exhaustive()
     }
 }
@@ -73,11 +65,7 @@ impl Default for SessionOptions {
             memory_bytes: 2 << 30,
             timeout: None,
             rows_max: None,
-            threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-            with_duplicates: false,
-            limits: Limits::default(),
-            access: Access::default(),
-            annotators: Vec::new(),
+            request: Request::new(Projection::NONE),
             tables: Vec::new(),
         }
     }
@@ -105,16 +93,11 @@ impl Session {
         // The objects left are counted when a statement opens them.
         let mut base = listing.tally.clone();
         base.listed = base.listed.saturating_sub(listing.entries.len() as u64);
-        let shared = Arc::new(Shared {
-            limits: options.limits,
-            access: options.access,
-            annotators: options.annotators,
-            duplicates: if options.with_duplicates { Duplicates::Keep } else { Duplicates::Collapse },
-            progress,
-            tally: Mutex::new(base.clone()),
-        });
+        let threads = options.request.threads;
+        let shared =
+            Arc::new(Shared { request: options.request, progress, tally: Mutex::new(base.clone()) });
         let context =
-            context(options.memory_bytes, options.threads).map_err(|error| QueryError::run(&error))?;
+            context(options.memory_bytes, threads).map_err(|error| QueryError::run(&error))?;
         let listing = Arc::new(listing);
         for (name, shape) in [(EVENTS, Shape::Lake), (CLOUDTRAIL_LOGS, Shape::Athena)] {
             let table = EventsTable::new(shape, Arc::clone(&listing), Arc::clone(&shared));

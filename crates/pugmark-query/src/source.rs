@@ -20,7 +20,7 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use datafusion::arrow::array::Array;
-use datafusion::arrow::compute::prep_null_mask_filter;
+use datafusion::arrow::compute::{and_kleene, prep_null_mask_filter};
 use datafusion::arrow::datatypes::{Schema, SchemaRef};
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::common::config::ConfigOptions;
@@ -38,9 +38,9 @@ use datafusion::physical_plan::filter_pushdown::{FilterPushdownPropagation, Push
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use futures::{FutureExt, StreamExt, stream};
 use object_store::ObjectStore;
-use pugmark_event::{EventBatch, Leaf, Limits, Projection, Tally, TimeRange};
-use pugmark_scan::{Annotate, Duplicates, Filter, Ledger, Request, ScanError, Sink};
-use pugmark_source::{Access, Listing, Progress};
+use pugmark_event::{EventBatch, Leaf, Projection, Tally, TimeRange};
+use pugmark_scan::{Duplicates, Filter, Ledger, Request, ScanError, Sink};
+use pugmark_source::{Listing, Progress};
 use tokio::sync::mpsc;
 
 use crate::needed::{leaves, needles};
@@ -51,10 +51,8 @@ const WAITING: usize = 4;
 
 /// What all statements of a session share.
 pub(crate) struct Shared {
-    pub(crate) limits: Limits,
-    pub(crate) access: Access,
-    pub(crate) annotators: Vec<Arc<dyn Annotate>>,
-    pub(crate) duplicates: Duplicates,
+    /// What is read for every statement, whatever it asks for.
+    pub(crate) request: Request,
     pub(crate) progress: Arc<Progress>,
     pub(crate) tally: Mutex<Tally>,
 }
@@ -63,7 +61,7 @@ impl Shared {
     pub(crate) fn add(&self, tally: Tally) {
         let mut sum = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
         sum.add(tally);
-        sum.defects.truncate(self.limits.defects_kept);
+        sum.defects.truncate(self.request.limits.defects_kept);
     }
 }
 
@@ -111,7 +109,7 @@ impl CloudTrailSource {
     /// Two copies of an event differ in their places; where those can be seen,
     /// which copy is the row must not be chance.
     pub(crate) fn with_smallest_places(mut self) -> Self {
-        self.ordered = self.shared.duplicates == Duplicates::Collapse;
+        self.ordered = self.shared.request.duplicates == Duplicates::Collapse;
         self
     }
 
@@ -146,15 +144,15 @@ impl CloudTrailSource {
             }
             None => None,
         };
-        let mut request = Request::new(self.leaves());
-        request.range = self.range;
-        request.needles = self.predicate.iter().flat_map(needles).collect();
-        request.filter = filter;
-        request.duplicates = self.shared.duplicates;
-        request.limits = self.shared.limits;
+        let mut request = self.shared.request.clone();
+        request.projection = request.projection.union(self.leaves());
+        request.range = request.range.intersection(self.range);
+        request.needles.extend(self.predicate.iter().flat_map(needles));
+        request.filter = match (request.filter, filter) {
+            (Some(one), Some(other)) => Some(both(one, other)),
+            (one, other) => one.or(other),
+        };
         request.threads = 1;
-        request.annotators.clone_from(&self.shared.annotators);
-        request.access = self.shared.access.clone();
         request.ledger = Some(Arc::clone(&self.ledger));
         Ok(Run {
             listing: listing.part(listing.entries.clone()),
@@ -179,6 +177,11 @@ pub(crate) fn shows_place(shape: Shape, columns: &[usize]) -> bool {
 fn places() -> Projection {
     let place = [Leaf::SourceObject, Leaf::SourceOffset, Leaf::PathOrg, Leaf::PathAccount, Leaf::PathRegion];
     place.into_iter().chain([Leaf::PathDay, Leaf::Verified]).collect()
+}
+
+/// Lets pass what both let pass.
+fn both(one: Filter, other: Filter) -> Filter {
+    Arc::new(move |events: &EventBatch| Ok(and_kleene(&one(events)?, &other(events)?)?))
 }
 
 pub(crate) fn row_filter(shape: Shape, predicate: Arc<dyn PhysicalExpr>, schema: SchemaRef) -> Filter {

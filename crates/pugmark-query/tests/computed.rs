@@ -65,12 +65,10 @@ fn session(services: &Arc<Services>) -> Session {
     let limits = Limits::default();
     let listing =
         list(&[location], &Selection::default(), &Access::default(), &limits, &progress).expect("a listing");
-    let options = SessionOptions {
-        annotators: vec![Arc::clone(services) as Arc<dyn Annotate>],
-        tables: vec![Arc::clone(services) as Arc<dyn ComputedTable>],
-        threads: 1,
-        ..SessionOptions::default()
-    };
+    let tables = vec![Arc::clone(services) as Arc<dyn ComputedTable>];
+    let mut options = SessionOptions { tables, ..SessionOptions::default() };
+    options.request.annotators = vec![Arc::clone(services) as Arc<dyn Annotate>];
+    options.request.threads = 1;
     Session::new(listing, options, progress).expect("a session")
 }
 

@@ -9,7 +9,7 @@ use datafusion::arrow;
 use futures::StreamExt;
 use pugmark_event::{EventBatch, Leaf, Limits, Projection, Tally};
 use pugmark_query::{Session, SessionOptions, condition};
-use pugmark_scan::{Request, Sink, scan};
+use pugmark_scan::{Duplicates, Request, Sink, scan};
 use pugmark_source::{Access, Listing, Location, Progress, Selection, list};
 
 fn listing() -> Listing {
@@ -18,6 +18,12 @@ fn listing() -> Listing {
     let progress = Progress::default();
     list(&[location], &Selection::default(), &Access::default(), &Limits::default(), &progress)
         .expect("a listing")
+}
+
+fn with_threads(threads: usize) -> SessionOptions {
+    let mut options = SessionOptions::default();
+    options.request.threads = threads;
+    options
 }
 
 /// All cells of the answer, and what was read for it.
@@ -92,7 +98,8 @@ async fn a_copy_counts_only_where_it_is_asked_for() {
     let sql = "SELECT CAST(count(*) AS varchar) FROM events";
     let (once, tally) = ask(sql, SessionOptions::default()).await;
     assert_eq!((once.trim(), tally.records, tally.rows, tally.duplicates), ("34", 35, 34, 1));
-    let with_duplicates = SessionOptions { with_duplicates: true, ..SessionOptions::default() };
+    let mut with_duplicates = SessionOptions::default();
+    with_duplicates.request.duplicates = Duplicates::Keep;
     let (each, _) = ask(sql, with_duplicates).await;
     assert_eq!(each.trim(), "35");
 }
@@ -101,7 +108,7 @@ async fn a_copy_counts_only_where_it_is_asked_for() {
 async fn which_copy_is_the_row_is_not_chance() {
     let sql = "SELECT source_object FROM events WHERE eventname = 'DeleteBucket'";
     for threads in [1, 2, 8] {
-        let (place, _) = ask(sql, SessionOptions { threads, ..SessionOptions::default() }).await;
+        let (place, _) = ask(sql, with_threads(threads)).await;
         assert!(place.contains("20260116T0905Z") && place.lines().count() == 1, "{threads}: {place}");
     }
 }
@@ -109,8 +116,8 @@ async fn which_copy_is_the_row_is_not_chance() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_answer_does_not_depend_on_the_number_of_workers() {
     let sql = "SELECT eventid FROM events ORDER BY eventtime, eventid";
-    let (one, _) = ask(sql, SessionOptions { threads: 1, ..SessionOptions::default() }).await;
-    let (many, _) = ask(sql, SessionOptions { threads: 7, ..SessionOptions::default() }).await;
+    let (one, _) = ask(sql, with_threads(1)).await;
+    let (many, _) = ask(sql, with_threads(7)).await;
     assert_eq!(one, many);
 }
 

@@ -1,6 +1,7 @@
 //! One module per command; here, what a command is started with.
 
 mod doctor;
+mod evidence;
 mod generate;
 mod reference;
 mod scan;
@@ -71,6 +72,7 @@ pub(crate) fn run(args: Args) -> Result<Exit, Failure> {
             };
             stats::stats(&args, &start)
         }
+        Command::Evidence(command) => evidence::run(command),
         other => run_other(other),
     }
 }
@@ -121,7 +123,12 @@ fn run_other(command: Command) -> Result<Exit, Failure> {
         }
         Command::Completions { shell } => reference::completions(shell),
         Command::Man { directory } => reference::man(directory.as_deref()),
-        Command::Scan(_) | Command::Search(_) | Command::Sql(_) | Command::Show(_) | Command::Stats(_) => {
+        Command::Scan(_)
+        | Command::Search(_)
+        | Command::Sql(_)
+        | Command::Show(_)
+        | Command::Stats(_)
+        | Command::Evidence(_) => {
             unreachable!("`run` has dealt with the commands that read events")
         }
     }

@@ -4,16 +4,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
+use pugmark_event::Projection;
 use pugmark_query::{QueryError, Session, SessionOptions};
+use pugmark_scan::Duplicates;
 use tokio::runtime::Runtime;
 
 use super::{Start, shell};
-use crate::args::{SelectArgs, SqlArgs};
+use crate::args::{FilterArgs, SqlArgs};
 use crate::config::Setting;
 use crate::exit::{Exit, Failure};
+use crate::filter::Filters;
 use crate::plan::{self, Reading};
 use crate::printer::{Content, Ended};
-use crate::run::Run;
+use crate::run::{Run, request};
 
 /// How soon Ctrl-C is noticed while the engine is at work.
 const HEARTBEAT: Duration = Duration::from_millis(50);
@@ -22,14 +25,15 @@ const HEARTBEAT: Duration = Duration::from_millis(50);
 pub(super) fn sql(args: &SqlArgs, mut start: Start) -> Result<Exit, Failure> {
     start.settings.flag(Setting::MEMORY, args.memory.clone());
     start.settings.flag(Setting::TIMEOUT, args.timeout.clone());
-    let reading = Reading::new(&args.sources, &SelectArgs::default(), &start.settings, &start.now)?;
+    let reading = Reading::new(&args.sources, &args.select, &start.settings, &start.now)?;
+    let mut request = request(&reading, Projection::NONE);
+    // Accounts and Regions choose rows too: the key of an object may not tell.
+    Filters::new(&FilterArgs::default(), &reading.selection)?.apply(&mut request);
+    request.duplicates = if args.with_duplicates { Duplicates::Keep } else { Duplicates::Collapse };
     let mut options = SessionOptions {
         timeout: plan::timeout(&start.settings, &start.now)?,
         rows_max: args.max_rows,
-        threads: reading.threads,
-        with_duplicates: args.with_duplicates,
-        limits: reading.limits,
-        access: reading.access.clone(),
+        request,
         ..SessionOptions::default()
     };
     if let Some(bytes) = plan::memory(&start.settings)? {

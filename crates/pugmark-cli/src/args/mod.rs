@@ -1,5 +1,7 @@
 //! The command line as typed; `plan.rs` makes objects of it.
 
+pub(crate) mod evidence;
+
 use clap::{ArgAction, Args as ClapArgs, CommandFactory, Parser, Subcommand, ValueHint};
 
 use crate::examples;
@@ -12,7 +14,7 @@ use crate::examples;
     about = "Answers who did what in AWS CloudTrail log files",
     before_help = examples::OVERVIEW,
     help_template = TEMPLATE,
-    after_help = "`pugmark SOURCE…` alone is `pugmark scan SOURCE…`. `pugmark COMMAND -h` has examples of each command.",
+    after_help = "`pugmark SOURCE…` alone is `pugmark scan SOURCE…`. `pugmark COMMAND -h` has examples.\nAlso: `limits`, `completions SHELL`, `man [DIR]`.",
     after_long_help = examples::long_help(),
     arg_required_else_help = true
 )]
@@ -28,7 +30,7 @@ pub(crate) struct Args {
     pub(crate) examples: bool,
 }
 
-const TEMPLATE: &str = "{about-with-newline}\n{before-help}{usage-heading} {usage}\n\n{all-args}{after-help}";
+pub(crate) const TEMPLATE: &str = "{about-with-newline}\n{before-help}{usage-heading} {usage}\n\n{all-args}{after-help}";
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -48,6 +50,9 @@ pub(crate) enum Command {
     /// Counts by field, with first and last seen
     #[command(before_help = examples::STATS, help_template = TEMPLATE, disable_help_flag = true)]
     Stats(Box<StatsArgs>),
+    /// What the answers stand on
+    #[command(flatten)]
+    Evidence(evidence::EvidenceCommand),
     /// Make a realistic trail to try things on
     #[command(before_help = examples::GENERATE, help_template = TEMPLATE, disable_help_flag = true)]
     Generate(GenerateArgs),
@@ -58,15 +63,16 @@ pub(crate) enum Command {
     #[command(before_help = examples::SCHEMA, help_template = TEMPLATE, disable_help_flag = true)]
     Schema(SchemaArgs),
     /// The bounds on what input can ask for
-    #[command(disable_help_flag = true)]
+    #[command(disable_help_flag = true, hide = true)]
     Limits(LimitsArgs),
     /// Completions for a shell
-    #[command(before_help = examples::COMPLETIONS, help_template = TEMPLATE)]
+    #[command(before_help = examples::COMPLETIONS, help_template = TEMPLATE, hide = true)]
     Completions {
         /// bash, elvish, fish, powershell or zsh
         shell: clap_complete::Shell,
     },
     /// Manual pages, to stdout or into a folder
+    #[command(hide = true)]
     Man {
         /// Folder to write `pugmark.1`, `pugmark-search.1` … into
         #[arg(value_hint = ValueHint::DirPath)]
@@ -171,7 +177,7 @@ pub(crate) struct AccessArgs {
     pub(crate) threads: Option<String>,
 }
 
-const SOURCE_HELP: &str = "Folders, files, archives, `-` for stdin, s3://bucket/prefix";
+pub(crate) const SOURCE_HELP: &str = "Folders, files, archives, `-` for stdin, s3://bucket/prefix";
 
 /// `pugmark scan`
 #[derive(Clone, Debug, ClapArgs)]
@@ -297,6 +303,8 @@ pub(crate) struct SqlArgs {
     /// Each copy of an event that was delivered twice is a row
     #[arg(long)]
     pub(crate) with_duplicates: bool,
+    #[command(flatten)]
+    pub(crate) select: SelectArgs,
     #[command(flatten)]
     pub(crate) access: AccessArgs,
     #[command(flatten)]
