@@ -34,6 +34,19 @@ pub enum Counted {
 
 impl Counted {
     const COUNT: usize = Counted::Invoker as usize + 1;
+
+    /// Every kind.
+    pub const ALL: [Counted; Counted::COUNT] = [
+        Counted::Call,
+        Counted::Region,
+        Counted::Account,
+        Counted::Address,
+        Counted::EndpointAddress,
+        Counted::EndpointAccount,
+        Counted::Agent,
+        Counted::Error,
+        Counted::Invoker,
+    ];
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -106,12 +119,6 @@ impl Activity {
     /// Sum of all that was counted of one kind.
     pub(crate) fn sum(&self, what: Counted) -> u64 {
         self.of(what).map(|(_, count)| count).sum::<u64>() + self.rest(what)
-    }
-
-    /// Bytes held beside the struct itself.
-    pub(crate) fn bytes(&self) -> usize {
-        self.entries.capacity() * size_of::<Entry>()
-            + self.rest.as_ref().map_or(0, |_| size_of::<[u64; Counted::COUNT]>())
     }
 
     /// Gives back memory that growing took in advance.

@@ -75,11 +75,11 @@ pub enum ActorClass {
     User,
     /// The root user.
     Root,
-    /// A session of GetFederationToken.
+    /// A session of `GetFederationToken`.
     Federated,
-    /// The caller of AssumeRoleWithSAML.
+    /// The caller of `AssumeRoleWithSAML`.
     Saml,
-    /// The caller of AssumeRoleWithWebIdentity.
+    /// The caller of `AssumeRoleWithWebIdentity`.
     WebIdentity,
     /// A principal of another account, of which the record tells little.
     OutsideAccount,
@@ -242,7 +242,7 @@ fn is_pod_session(name: &str) -> bool {
     name.strip_prefix("eks-").is_some_and(|rest| rest.matches('-').count() >= 2)
 }
 
-/// True for the OpenID Connect provider of an EKS cluster.
+/// True for the `OpenID` Connect provider of an EKS cluster.
 pub(crate) fn is_cluster_provider(provider: &str) -> bool {
     provider.contains("oidc-provider/oidc.eks") || provider.starts_with("oidc.eks")
 }

@@ -120,7 +120,7 @@ pub(crate) struct CredentialFacts {
 
 impl CredentialFacts {
     /// The leaves that are read.
-    pub(crate) const LEAVES: [Leaf; 14] = [
+    pub(crate) const LEAVES: [Leaf; 15] = [
         Leaf::EventTime,
         Leaf::EventId,
         Leaf::EventName,
@@ -134,6 +134,7 @@ impl CredentialFacts {
         Leaf::AdditionalEventData,
         Leaf::RecipientAccountId,
         Leaf::SharedEventId,
+        Leaf::VpcEndpointId,
         Leaf::VpcEndpointAccountId,
     ];
 
@@ -178,7 +179,9 @@ impl CredentialFacts {
         one.events += 1;
         one.activity.count(Counted::Call, call, &self.names);
         let endpoint = row.text(Leaf::VpcEndpointAccountId).filter(|account| is_account(account));
-        let address = if endpoint.is_some() { Counted::EndpointAddress } else { Counted::Address };
+        let is_endpoint = row.text(Leaf::VpcEndpointId).is_some_and(|id| id.starts_with("vpce-"));
+        let address =
+            if is_endpoint || endpoint.is_some() { Counted::EndpointAddress } else { Counted::Address };
         let texts = [
             (Counted::Region, row.text(Leaf::AwsRegion)),
             (Counted::Account, row.text(Leaf::RecipientAccountId)),
@@ -202,15 +205,13 @@ impl CredentialFacts {
         let source = row.text(Leaf::EventSource).unwrap_or_default();
         let event = row.text(Leaf::EventName).unwrap_or_default();
         let pair = (self.names.intern(source), self.names.intern(event));
-        match self.calls.get(&pair) {
-            Some(call) => *call,
-            None => {
-                let service = source.strip_suffix(".amazonaws.com").unwrap_or(source);
-                let call = self.names.intern(&format!("{service}:{event}"));
-                self.calls.insert(pair, call);
-                call
-            }
+        if let Some(call) = self.calls.get(&pair) {
+            return *call;
         }
+        let service = source.strip_suffix(".amazonaws.com").unwrap_or(source);
+        let call = self.names.intern(&format!("{service}:{event}"));
+        self.calls.insert(pair, call);
+        call
     }
 
     /// Learns the name of an Identity Center user from events that have both.

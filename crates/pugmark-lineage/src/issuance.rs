@@ -240,7 +240,7 @@ impl Parts {
         }
     }
 
-    /// The pod, from the tags of an AssumeRole by EKS Pod Identity or the answer of EKS Auth
+    /// The pod, from the tags of an `AssumeRole` by EKS Pod Identity or the answer of EKS Auth
     /// (EKS User Guide, "Grant Pods access to AWS resources based on tags").
     fn pod(&self, names: &mut Names) -> Option<Box<PodNames>> {
         let tag = |key: &str| {

@@ -4,7 +4,7 @@
 //! left are names, which callers choose.
 
 use crate::caller::ActorClass;
-use crate::credentials::Credential;
+use crate::credentials::{Credential, Span, Use};
 use crate::grants::Grant;
 use crate::identity::Field;
 use crate::issuance::IssuanceKind;
@@ -160,25 +160,37 @@ impl<'a> Links<'a> {
         Some(self.of_grant(best, LinkKind::PrincipalAndCreation, confidence))
     }
 
-    /// A service acts for a user with a key of its own: the user's long-term key is above it.
+    /// A service acts for somebody with a key of its own: above it is the session of the same
+    /// principal and time of issue, or else the user's long-term key.
     fn forwarded(&self, place: u32, created: i64) -> Option<Joined> {
         let session = &self.sessions[place as usize];
         if session.class != ActorClass::ForwardAccess {
             return None;
         }
         let siblings = self.parties.get(&session.one.identity.name(Field::PrincipalId))?;
-        let is_above = |other: &&u32| {
-            let other = &self.sessions[**other as usize];
-            let (first, last) = (other.one.span.first, other.one.span.last);
-            other.class != ActorClass::ForwardAccess
-                && matches!(other.one.credential, Credential::Key(_))
-                && other.one.identity.created.is_none()
+        let is_above = |other: u32, is_alike: &dyn Fn(&Use) -> bool| {
+            let other = &self.sessions[other as usize];
+            let is_key = matches!(other.one.credential, Credential::Key(_));
+            is_key && other.class != ActorClass::ForwardAccess && is_alike(&other.one)
+        };
+        let of_session = |other: &Use| other.identity.created == Some(created);
+        // A long-term key is never used with MFA, and was in use when the service began to act.
+        let has_mfa = session.one.identity.mfa == Some(true);
+        let of_long_term_key = |other: &Use| {
+            let Span { first, last } = other.span;
+            !has_mfa
+                && other.identity.created.is_none()
                 && first.is_some_and(|first| first - SKEW_US <= created)
                 && last.is_some_and(|last| created <= last + SKEW_US)
         };
-        let mut found = siblings.iter().filter(is_above);
-        let above = *found.next()?;
-        let confidence = if found.next().is_none() { Confidence::Strong } else { Confidence::Weak };
+        let of_kind = |is_alike: &dyn Fn(&Use) -> bool| -> Vec<u32> {
+            siblings.iter().copied().filter(|other| is_above(*other, is_alike)).collect()
+        };
+        let (of_session, of_key) = (of_kind(&of_session), of_kind(&of_long_term_key));
+        // The keys of one session are one to us: any of them is the session.
+        let is_alone = !of_session.is_empty() || of_key.len() == 1;
+        let above = of_session.first().or(of_key.first()).copied()?;
+        let confidence = if is_alone { Confidence::Strong } else { Confidence::Weak };
         let link = LinkRecord { kind: LinkKind::PrincipalAndCreation, confidence, grant: None };
         Some((Some(link), Some(above)))
     }

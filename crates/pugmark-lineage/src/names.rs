@@ -27,11 +27,6 @@ impl Name {
         self.0 as usize
     }
 
-    /// The name with number `index`.
-    pub(crate) fn at(index: usize) -> Name {
-        Name(index as u32)
-    }
-
     /// `self`, or `other` where there is none.
     pub(crate) fn or(self, other: Name) -> Name {
         if self.is_none() { other } else { self }
@@ -128,11 +123,6 @@ impl Names {
         self.get(name).unwrap_or_default()
     }
 
-    /// How many texts there are.
-    pub(crate) fn len(&self) -> usize {
-        self.texts.len()
-    }
-
     /// Takes over the texts of `other`; answers what each of its names is here.
     pub(crate) fn absorb(&mut self, other: Names) -> Renamed {
         let enter = |text: Arc<str>| match self.ids.get(&*text) {
@@ -175,7 +165,7 @@ mod tests {
         let renamed = ours.absorb(theirs);
         assert_eq!(ours.text(renamed.of(bob)), "bob");
         assert_eq!(ours.text(renamed.of(alice)), "alice");
-        assert_eq!(ours.len(), 2);
+        assert_eq!(ours.texts.len(), 2);
         assert!(renamed.of(Name::NONE).is_none());
     }
 }

@@ -72,7 +72,9 @@ fn ordered(facts: CredentialFacts) -> Lineage {
             });
         }
     }
-    issued.iter_mut().for_each(|one| one.caller = moved[one.caller as usize]);
+    for one in &mut issued {
+        one.caller = moved[one.caller as usize];
+    }
     let callers = Callers {
         is_vague: &|place| {
             matches!(sessions[place as usize].class, ActorClass::OutsideAccount | ActorClass::Unknown)
