@@ -46,7 +46,16 @@ impl<'e> Member<'e> {
     }
 
     pub(crate) fn is_trusted(&self) -> bool {
-        matches!(self.report.verdict, Verdict::Valid | Verdict::Unsigned | Verdict::Unproven)
+        self.is_proven() || matches!(self.report.verdict, Verdict::Unsigned | Verdict::Unproven)
+    }
+
+    /// True if its content is signed, whatever follows its compressed bytes.
+    pub(crate) fn is_proven(&self) -> bool {
+        match self.report.verdict {
+            Verdict::Valid => true,
+            Verdict::TrailingData => self.report.proof != Proof::None,
+            _ => false,
+        }
     }
 
     fn stem(&self) -> &'e str {
@@ -136,7 +145,7 @@ impl<'e> Chain<'e> {
             }
         }
         let proven = self.members.iter().filter(|member| member.is_asked);
-        let proven = proven.filter(|member| member.report.verdict == Verdict::Valid);
+        let proven = proven.filter(|member| member.is_proven());
         let windows = proven.filter_map(Member::digest).map(|digest| (digest.start, digest.end));
         let proven = windows.reduce(|first, later| (first.0.min(later.0), first.1.max(later.1)));
         let mut digests: Vec<DigestReport> = Vec::new();

@@ -79,16 +79,16 @@ pub fn judge(evidence: &Evidence, keys: &PublicKeys, question: &Question) -> Rep
     Report { chains: reports, strays, logs: judged, others, other_buckets }
 }
 
-/// The digests that nothing speaks against, with their verdicts, and what
+/// The digests that nothing speaks against, whether each is proven, and what
 /// they cover.
 pub(crate) fn proven_digests(
     evidence: &Evidence,
     keys: &PublicKeys,
     question: &Question,
-) -> (Vec<(Arc<Digest>, Verdict)>, Coverage) {
+) -> (Vec<(Arc<Digest>, bool)>, Coverage) {
     let (chains, _) = chains(evidence, keys, question);
     let members = chains.iter().flat_map(|chain| &chain.members);
-    let trusted = members.filter_map(|member| Some((member.trusted()?.clone(), member.report.verdict)));
+    let trusted = members.filter_map(|member| Some((member.trusted()?.clone(), member.is_proven())));
     (trusted.collect(), coverage(&chains))
 }
 
@@ -257,7 +257,7 @@ impl<'e> Logs<'e> {
         }
         // An error in the middle leaves a hash of less than all bytes, which
         // nothing was ever delivered with.
-        if is_whole && verdict == Verdict::Valid {
+        if is_whole && listing.member.is_proven() {
             return (Verdict::Valid, String::new());
         }
         if is_whole {
@@ -333,7 +333,7 @@ impl<'e> Logs<'e> {
             }
             let is_elsewhere = !buckets.is_empty() && !buckets.contains(&*place.bucket);
             let (verdict, detail) = if is_elsewhere {
-                if listing.member.report.verdict == Verdict::Valid {
+                if listing.member.is_proven() {
                     other_buckets.insert(place.bucket.to_string());
                 }
                 (Verdict::NotRead, "its bucket is not among the sources".to_owned())

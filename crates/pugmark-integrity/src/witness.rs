@@ -9,7 +9,6 @@ use crate::digest::file_name;
 use crate::gather::Evidence;
 use crate::judge::{Question, proven_digests};
 use crate::keys::PublicKeys;
-use crate::report::Verdict;
 
 /// What is known of the bytes of one object: the values of the column
 /// `verified`.
@@ -58,8 +57,7 @@ impl Witness {
     pub fn new(evidence: &Evidence, keys: &PublicKeys, question: &Question) -> Witness {
         let (digests, coverage) = proven_digests(evidence, keys, question);
         let mut stated: HashMap<Box<str>, Vec<([u8; 32], bool)>> = HashMap::new();
-        for (digest, verdict) in digests {
-            let is_proven = verdict == Verdict::Valid;
+        for (digest, is_proven) in digests {
             for file in &digest.files {
                 stated.entry(file.place.file_name().into()).or_default().push((file.sha256, is_proven));
             }
