@@ -6,20 +6,23 @@ use pugmark_event::{EventBatch, Leaf, Projection};
 use pugmark_scan::Sink;
 
 use crate::caller::Caller;
+use crate::cause::Causes;
 use crate::credentials::CredentialFacts;
 use crate::lineage::Lineage;
+use crate::requests::RequestFacts;
 use crate::rows::Rows;
 
 /// What one worker learned. Facts of several workers are merged in any order.
 #[derive(Debug, Default)]
 pub struct Facts {
     pub(crate) credentials: CredentialFacts,
+    pub(crate) requests: RequestFacts,
 }
 
 impl Facts {
     /// The leaves that are read; others of a batch are passed over.
     pub fn leaves() -> Projection {
-        let leaves: [&[Leaf]; 2] = [&Caller::LEAVES, &CredentialFacts::LEAVES];
+        let leaves: [&[Leaf]; 3] = [&Caller::LEAVES, &CredentialFacts::LEAVES, &RequestFacts::LEAVES];
         leaves.into_iter().flatten().copied().collect()
     }
 
@@ -27,6 +30,7 @@ impl Facts {
     pub fn read(&mut self, batch: &EventBatch) {
         for row in Rows::of(batch).iter() {
             self.credentials.read(row);
+            self.requests.read(row);
         }
     }
 
@@ -34,12 +38,13 @@ impl Facts {
     #[must_use]
     pub fn merge(mut self, other: Facts) -> Facts {
         self.credentials.merge(other.credentials);
+        self.requests.merge(other.requests);
         self
     }
 
     /// Concludes.
     pub fn resolve(self) -> Lineage {
-        crate::resolve::resolve(self.credentials)
+        Lineage { causes: Causes::of(self.requests), ..crate::resolve::resolve(self.credentials) }
     }
 }
 

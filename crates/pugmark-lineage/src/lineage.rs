@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use crate::actor::{Actor, ActorRecord};
 use crate::caller::Caller;
+use crate::cause::Causes;
 use crate::credentials::{Covered, Credential, Span};
 use crate::grants::{Grant, Issuance};
 use crate::link::Confidence;
@@ -31,6 +32,7 @@ pub struct Lineage {
     pub(crate) covered: Covered,
     /// Hexadecimal digits of a short id.
     pub(crate) id_digits: usize,
+    pub(crate) causes: Causes,
 }
 
 /// Who made one event, as far as the whole input tells.
@@ -87,6 +89,11 @@ impl Lineage {
     /// All events that handed out credentials, by time; copies in several accounts are one.
     pub fn issuances(&self) -> impl Iterator<Item = Issuance<'_>> {
         (0..self.grants.len() as u32).map(|place| Issuance { lineage: self, place })
+    }
+
+    /// Why services acted.
+    pub fn causes(&self) -> &Causes {
+        &self.causes
     }
 
     /// What is suspicious by itself, by session.

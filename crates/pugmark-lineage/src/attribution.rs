@@ -1,0 +1,600 @@
+//! The search for the request behind one act of a service.
+//!
+//! ```text
+//! act ─▶ names in it ─▶ who owns them ─▶ requests that name one of these, of the right service, place and time
+//!                                        └─▶ the fitting one, if there is one and no second
+//! no name leads anywhere: same caller ─▶ same session ─▶ the only request in a short time
+//! ```
+
+use std::collections::{BTreeMap, HashSet};
+use std::hash::BuildHasherDefault;
+
+use crate::caller::ActorClass;
+use crate::link::Confidence;
+use crate::names::{Map, Name, Names, Xxh3};
+use crate::requests::{Deed, Habit, RequestFacts, Token, hour_of};
+use crate::services::{self, Verb};
+use crate::tokens::Noun;
+
+/// Owners of a token: each once by noun, with the event that says so.
+pub(crate) type Owners = Map<Token, Vec<(Token, Name)>>;
+
+/// All deeds, and the ways to find them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Attribution {
+    pub(crate) names: Names,
+    /// By time, event id and account.
+    pub(crate) deeds: Vec<Deed>,
+    pub(crate) owners: Owners,
+    /// For each deed what it sets off, as bits of duties.
+    duties: Vec<u128>,
+    by_token: Map<Token, Vec<u32>>,
+    by_account: Map<Name, Vec<u32>>,
+    by_shared: Map<Name, Vec<u32>>,
+    /// What was done in a session of a service, and because of which request.
+    sessions: Map<(Name, i64), Vec<(i64, u32)>>,
+    scheduled: HashSet<Habit, BuildHasherDefault<Xxh3>>,
+    /// Why each deed of a service was done.
+    pub(crate) reasons: Vec<Option<Decision>>,
+}
+
+/// What joins an act to a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ground {
+    /// Two records of one event.
+    SharedEvent,
+    /// A name in the act is owned by, or is, a name in the request.
+    Name { own: Token, matched: Token, level: Level },
+    /// The service acted with the identity of who asked.
+    SameCaller,
+    /// Other acts of the same session around it have this cause.
+    Session,
+    /// No other request is near.
+    Alone,
+}
+
+/// How a request is about a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Level {
+    /// It is its subject.
+    Exact,
+    /// Its subject is called so, but the cluster is not known.
+    Loose,
+    /// Its subject is part of it.
+    Near,
+    /// It passed the role.
+    Passed,
+}
+
+/// The request behind an act.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Decision {
+    /// The request that the act answers.
+    pub(crate) direct: u32,
+    /// The first of the chain, which no service made.
+    pub(crate) root: u32,
+    pub(crate) confidence: Confidence,
+    pub(crate) ground: Ground,
+}
+
+/// What the search comes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Finding {
+    Cause(Decision),
+    /// Several fit equally well.
+    Ambiguous(Vec<u32>),
+    /// A request of a service that has itself no cause.
+    OfService(u32),
+    Nothing,
+}
+
+/// One act of a service.
+#[derive(Clone, Debug)]
+pub(crate) struct Act<'a> {
+    pub(crate) event_id: &'a str,
+    pub(crate) time: i64,
+    pub(crate) source: &'a str,
+    pub(crate) name: &'a str,
+    pub(crate) service: &'a str,
+    pub(crate) account: Name,
+    pub(crate) region: Name,
+    pub(crate) shared: Name,
+    pub(crate) class: ActorClass,
+    /// Principal id with session name, and time of issue.
+    pub(crate) session: (Name, Option<i64>),
+    /// Principal id and time of the session that the act opens.
+    pub(crate) opens: Name,
+    pub(crate) habit: Habit,
+    pub(crate) tokens: Vec<Token>,
+}
+
+/// A token that is reached from the act: where the way began, and how long it is.
+type Reach = Vec<(Token, Token, u8)>;
+
+#[derive(Clone, Copy, Debug)]
+struct Candidate {
+    deed: u32,
+    /// Less fits better.
+    score: (u8, Level, bool),
+    own: Token,
+    matched: Token,
+    hops: u8,
+}
+
+const MICROS_PER_SECOND: i64 = 1_000_000;
+const MICROS_PER_MINUTE: i64 = 60 * MICROS_PER_SECOND;
+/// Event times are whole seconds of different hosts' clocks.
+const SLACK: i64 = 2 * MICROS_PER_SECOND;
+/// What a service calls while it still serves the request may be recorded before the request is.
+const SLACK_FORWARDED: i64 = 30 * MICROS_PER_SECOND;
+/// Acts of one session that are this near to each other are taken for one piece of work.
+const SESSION_GAP: i64 = 10 * MICROS_PER_MINUTE;
+/// From the opening of a session to its first deed.
+const OPENING_GAP: i64 = 15 * MICROS_PER_MINUTE;
+/// Hours with an act but no request before a habit counts as scheduled.
+const UNEXPLAINED_HOURS: u32 = 3;
+/// Ownership is a short ladder: interface, instance, template, UUID, node group, cluster.
+const HOPS_MAX: u8 = 6;
+const CANDIDATES_MAX: usize = 4_096;
+
+impl Attribution {
+    /// Sorts and indexes what was learned, and explains the deeds of services.
+    pub(crate) fn of(facts: RequestFacts) -> Attribution {
+        let RequestFacts { names, mut deeds, owners, habits } = facts;
+        deeds.sort_by(|one, other| order(one, &names).cmp(&order(other, &names)));
+        deeds.dedup_by(|later, first| later.event_id == first.event_id && later.account == first.account);
+        let duties =
+            deeds.iter().map(|deed| services::set_off_by(names.text(deed.source), names.text(deed.name)));
+        let duties = duties.collect();
+        let owners = single_owners(owners, &names);
+        let reasons = vec![None; deeds.len()];
+        let mut all = Attribution { names, deeds, owners, duties, reasons, ..Attribution::default() };
+        all.index();
+        all.find_scheduled(&habits);
+        // First by names alone; then with the sessions that those acts explain.
+        for _ in 0..2 {
+            all.explain();
+            all.index_sessions();
+        }
+        all
+    }
+
+    fn index(&mut self) {
+        for (place, deed) in self.deeds.iter().enumerate().filter(|(place, _)| self.duties[*place] != 0) {
+            let place = place as u32;
+            for (token, _) in &deed.tokens {
+                self.by_token.entry(*token).or_default().push(place);
+            }
+            self.by_account.entry(deed.account).or_default().push(place);
+            if !deed.shared.is_none() {
+                self.by_shared.entry(deed.shared).or_default().push(place);
+            }
+        }
+    }
+
+    fn explain(&mut self) {
+        for place in 0..self.deeds.len() {
+            let deed = &self.deeds[place];
+            if deed.service.is_none() {
+                continue;
+            }
+            let finding = self.search(&self.act_of(deed));
+            self.reasons[place] = match finding {
+                Finding::Cause(decision) => Some(decision),
+                _ => None,
+            };
+        }
+    }
+
+    fn index_sessions(&mut self) {
+        let mut sessions: Map<(Name, i64), Vec<(i64, u32)>> = Map::default();
+        for (deed, reason) in self.deeds.iter().zip(&self.reasons) {
+            let named = reason.filter(|reason| matches!(reason.ground, Ground::Name { .. }));
+            if let (Some(reason), Some(created)) = (named, deed.created()) {
+                sessions.entry((deed.principal_id(), created)).or_default().push((deed.time, reason.root));
+            }
+        }
+        self.sessions = sessions;
+    }
+
+    /// A habit is scheduled if it shows in hours in which nothing was asked of the service.
+    fn find_scheduled(&mut self, habits: &Map<Habit, crate::requests::Hours>) {
+        for (habit, hours) in habits {
+            let duties = services::duties_of(self.names.text(habit.service));
+            let explained = self.asked_hours(habit.account, duties);
+            let (mut with, mut without) = (0, 0);
+            for (day, bits) in hours {
+                let asked = explained.get(day).copied().unwrap_or(0);
+                with += (bits & asked).count_ones();
+                without += (bits & !asked).count_ones();
+            }
+            if without >= UNEXPLAINED_HOURS && without > with {
+                self.scheduled.insert(*habit);
+            }
+        }
+    }
+
+    /// The hours in which the account asked for something that sets off one of `duties`, and the next ones.
+    fn asked_hours(&self, account: Name, duties: u128) -> crate::requests::Hours {
+        let mut hours = BTreeMap::new();
+        for place in self.by_account.get(&account).into_iter().flatten() {
+            if self.duties[*place as usize] & duties != 0 {
+                for later in [0, 60 * MICROS_PER_MINUTE] {
+                    let (day, bit) = hour_of(self.deeds[*place as usize].time + later);
+                    *hours.entry(day).or_default() |= bit;
+                }
+            }
+        }
+        hours
+    }
+
+    fn act_of(&self, deed: &Deed) -> Act<'_> {
+        let tokens = deed.tokens.iter().map(|(token, _)| *token);
+        let tokens = tokens.chain(self.role_token(deed.caller(&self.names).issuer_arn)).collect();
+        Act {
+            event_id: self.names.text(deed.event_id),
+            time: deed.time,
+            source: self.names.text(deed.source),
+            name: self.names.text(deed.name),
+            service: self.names.text(deed.service),
+            account: deed.account,
+            region: deed.region,
+            shared: deed.shared,
+            class: deed.class,
+            session: (deed.principal_id(), deed.created()),
+            opens: Name::NONE,
+            habit: Habit {
+                account: deed.account,
+                service: deed.service,
+                source: deed.source,
+                name: deed.name,
+            },
+            tokens,
+        }
+    }
+
+    /// The customer's role that a service acts with: a request may have passed it.
+    pub(crate) fn role_token(&self, issuer_arn: Option<&str>) -> Option<Token> {
+        let arn = crate::Arn::parse(issuer_arn?).filter(|arn| arn.linked_service().is_none())?;
+        let text = self.names.find(&format!("{}/{}", arn.account, arn.role()?.1))?;
+        Some(Token { noun: Noun::Role, text })
+    }
+
+    /// Why the act was done.
+    pub(crate) fn search(&self, act: &Act<'_>) -> Finding {
+        if let Some(decision) = self.shared(act) {
+            return Finding::Cause(decision);
+        }
+        let duties = services::duties_of(act.service);
+        if duties == 0 {
+            return Finding::Nothing;
+        }
+        let reach = self.reach(&act.tokens);
+        let candidates = self.by_names(act, duties, &reach);
+        match self.best(act, &candidates) {
+            Finding::Nothing => self.without_names(act, duties, &reach),
+            Finding::Ambiguous(places) => {
+                self.by_session(act, Some(&places)).unwrap_or(Finding::Ambiguous(places))
+            }
+            found => found,
+        }
+    }
+
+    fn shared(&self, act: &Act<'_>) -> Option<Decision> {
+        let places = self.by_shared.get(&act.shared).filter(|_| !act.shared.is_none())?;
+        // A copy of the act itself in another account is no cause of it.
+        let is_other =
+            |deed: &Deed| deed.service.is_none() && self.names.text(deed.name) != act.name && !deed.is_failed;
+        let place = places.iter().copied().find(|place| is_other(&self.deeds[*place as usize]))?;
+        let ground = Ground::SharedEvent;
+        Some(Decision { direct: place, root: place, confidence: Confidence::Certain, ground })
+    }
+
+    /// All tokens that own one of `tokens`, nearest first.
+    fn reach(&self, tokens: &[Token]) -> Reach {
+        let mut reach: Reach = tokens.iter().map(|token| (*token, *token, 0)).collect();
+        let mut next = 0;
+        while let Some((token, own, hops)) = reach.get(next).copied() {
+            next += 1;
+            if hops == HOPS_MAX {
+                continue;
+            }
+            for (owner, _) in self.owners.get(&token).into_iter().flatten() {
+                if reach.iter().all(|(known, ..)| known != owner) {
+                    reach.push((*owner, own, hops + 1));
+                }
+            }
+        }
+        reach
+    }
+
+    fn by_names(&self, act: &Act<'_>, duties: u128, reach: &Reach) -> Vec<Candidate> {
+        let mut candidates: Vec<Candidate> = Vec::new();
+        for (matched, own, hops) in reach {
+            let Some(places) = self.by_token.get(matched) else { continue };
+            for place in self.in_time(places, act).iter().rev().take(CANDIDATES_MAX) {
+                if let Some(score) = self.score(act, duties, (*place, *matched), reach) {
+                    candidates.push(Candidate {
+                        deed: *place,
+                        score,
+                        own: *own,
+                        matched: *matched,
+                        hops: *hops,
+                    });
+                }
+            }
+        }
+        candidates
+    }
+
+    /// The deeds of `places` that are near enough in time for any duty.
+    fn in_time<'p>(&self, places: &'p [u32], act: &Act<'_>) -> &'p [u32] {
+        let first = act.time - i64::from(services::window_max()) * MICROS_PER_MINUTE;
+        let last = act.time + slack(act);
+        let start = places.partition_point(|place| self.deeds[*place as usize].time < first);
+        let end = places.partition_point(|place| self.deeds[*place as usize].time <= last);
+        places.get(start..end).unwrap_or_default()
+    }
+
+    fn score(
+        &self,
+        act: &Act<'_>,
+        duties: u128,
+        (place, matched): (u32, Token),
+        reach: &Reach,
+    ) -> Option<(u8, Level, bool)> {
+        let deed = &self.deeds[place as usize];
+        let set = duties & self.duties[place as usize];
+        let is_unique = matched.noun.is_unique();
+        let level = self.level(deed, matched);
+        let fits = set != 0
+            && (is_unique || (deed.account == act.account && self.is_near(act, deed)))
+            && (is_unique || !deed.is_failed)
+            && self.may_cause(act, place)
+            && act.time - deed.time <= i64::from(services::windows(set).0) * MICROS_PER_MINUTE
+            && !self.contradicts(deed, reach);
+        let affinity = affinity(services::verb(act.name), services::verb(self.names.text(deed.name)))?;
+        fits.then_some((affinity, level, deed.time > act.time))
+    }
+
+    fn is_near(&self, act: &Act<'_>, deed: &Deed) -> bool {
+        deed.region == act.region
+            || services::is_global(act.source)
+            || services::is_global(self.names.text(deed.source))
+    }
+
+    /// Chains of services go back in time, so that they end; and no service sets off itself.
+    fn may_cause(&self, act: &Act<'_>, place: u32) -> bool {
+        let deed = &self.deeds[place as usize];
+        let id = self.names.text(deed.event_id);
+        let is_before = (deed.time, id) < (act.time, act.event_id);
+        id != act.event_id
+            && (deed.service.is_none() || (is_before && self.names.text(deed.service) != act.service))
+    }
+
+    fn level(&self, deed: &Deed, token: Token) -> Level {
+        let has = |nouns: &[Noun]| deed.tokens.iter().any(|(other, _)| nouns.contains(&other.noun));
+        let source = self.names.text(deed.source);
+        match token.noun {
+            Noun::Role => Level::Passed,
+            Noun::NodegroupName => Level::Loose,
+            Noun::Cluster if has(&[Noun::Nodegroup, Noun::FargateProfile, Noun::Addon]) => Level::Near,
+            Noun::EcsCluster if has(&[Noun::EcsService]) => Level::Near,
+            Noun::Stack if source != "cloudformation.amazonaws.com" => Level::Near,
+            Noun::Cluster | Noun::LaunchTemplateId | Noun::LaunchTemplate
+                if !matches!(source, "eks.amazonaws.com" | "ec2.amazonaws.com") =>
+            {
+                Level::Near
+            }
+            Noun::LaunchTemplateId | Noun::LaunchTemplate if source == "eks.amazonaws.com" => Level::Near,
+            _ => Level::Exact,
+        }
+    }
+
+    /// The act is about one thing and the deed about another of the same kind.
+    fn contradicts(&self, deed: &Deed, reach: &Reach) -> bool {
+        let is_telling = |noun: Noun| {
+            !noun.is_unique() && !matches!(noun, Noun::Role | Noun::Resource) || noun == Noun::Uuid
+        };
+        deed.tokens.iter().filter(|(token, _)| is_telling(token.noun)).any(|(token, _)| {
+            let of_noun = || reach.iter().filter(|(other, ..)| other.noun == token.noun);
+            let agrees = |other: &Token| deed.tokens.iter().any(|(own, _)| own == other);
+            of_noun().next().is_some() && !of_noun().any(|(other, ..)| agrees(other))
+        })
+    }
+
+    /// The best candidate: the last one that fits best, unless another one that is about something else fits as well.
+    fn best(&self, act: &Act<'_>, candidates: &[Candidate]) -> Finding {
+        let Some(score) = candidates.iter().map(|candidate| candidate.score).min() else {
+            return Finding::Nothing;
+        };
+        let tied = || candidates.iter().filter(move |candidate| candidate.score == score);
+        // Deeds are in the order of time, so the last one has the greatest place; of its names the least hops count.
+        let last = tied().max_by_key(|candidate| (candidate.deed, std::cmp::Reverse(candidate.hops)));
+        let Some(last) = last else { return Finding::Nothing };
+        let time = self.deeds[last.deed as usize].time;
+        let rivals = tied().filter(|other| {
+            let is_equal = score.1 != Level::Exact || self.deeds[other.deed as usize].time == time;
+            is_equal && !self.is_same_subject(other.deed, last.deed)
+        });
+        let mut rivals: Vec<u32> = rivals.map(|candidate| candidate.deed).collect();
+        let root = self.root(last.deed);
+        rivals.retain(|rival| self.root(*rival) != root || root.is_none());
+        if !rivals.is_empty() {
+            rivals.push(last.deed);
+            return ambiguous(rivals);
+        }
+        let ground = Ground::Name { own: last.own, matched: last.matched, level: score.1 };
+        self.decide(last.deed, self.confidence(act, last), ground)
+    }
+
+    /// Both requests are about the same things, as far as they name them.
+    fn is_same_subject(&self, one: u32, other: u32) -> bool {
+        let subjects = |place: u32| {
+            let deed = &self.deeds[place as usize];
+            let tokens = deed.tokens.iter().map(|(token, _)| *token);
+            tokens.filter(move |token| self.level(deed, *token) == Level::Exact)
+        };
+        one == other || subjects(one).any(|token| subjects(other).any(|of_other| of_other == token))
+    }
+
+    /// Only a making that names what the request itself gave out is certain: all else could be asked for twice.
+    fn confidence(&self, act: &Act<'_>, candidate: &Candidate) -> Confidence {
+        let deed = &self.deeds[candidate.deed as usize];
+        let is_given = deed.tokens.iter().any(|(token, is_answer)| *is_answer && *token == candidate.matched);
+        let both_make = services::verb(act.name) == Verb::Make
+            && services::verb(self.names.text(deed.name)) == Verb::Make;
+        let is_late = candidate.score.2;
+        if is_given && both_make && candidate.hops == 0 && candidate.matched.noun.is_unique() && !is_late {
+            Confidence::Certain
+        } else if is_late {
+            Confidence::Weak
+        } else {
+            Confidence::Strong
+        }
+    }
+
+    /// Follows the chain from `direct` up to a request that no service made.
+    fn decide(&self, direct: u32, confidence: Confidence, ground: Ground) -> Finding {
+        let Some(root) = self.root(direct) else { return Finding::OfService(direct) };
+        let above = self.reasons[direct as usize].map_or(Confidence::Certain, |reason| reason.confidence);
+        Finding::Cause(Decision { direct, root, confidence: confidence.min(above), ground })
+    }
+
+    fn root(&self, place: u32) -> Option<u32> {
+        let deed = &self.deeds[place as usize];
+        match self.reasons[place as usize] {
+            Some(reason) => Some(reason.root),
+            None if deed.service.is_none() || deed.class == ActorClass::ForwardAccess => Some(place),
+            None => None,
+        }
+    }
+
+    fn without_names(&self, act: &Act<'_>, duties: u128, reach: &Reach) -> Finding {
+        let near = self.near(act, duties, reach);
+        if let Some(found) = self.by_caller(act, &near) {
+            return found;
+        }
+        if let Some(found) = self.by_session(act, None) {
+            return found;
+        }
+        if self.scheduled.contains(&act.habit) || near.is_empty() {
+            return Finding::Nothing;
+        }
+        self.only_one(&near, Ground::Alone, Confidence::Weak)
+    }
+
+    /// Requests of the right service and place, near enough in time to count without a name, that fit the act best.
+    fn near(&self, act: &Act<'_>, duties: u128, reach: &Reach) -> Vec<u32> {
+        let places = self.by_account.get(&act.account).map(Vec::as_slice).unwrap_or_default();
+        let fits = |place: &u32| {
+            let deed = &self.deeds[*place as usize];
+            let set = duties & self.duties[*place as usize];
+            let fit = affinity(services::verb(act.name), services::verb(self.names.text(deed.name)))?;
+            let alone = i64::from(services::windows(set).1) * MICROS_PER_MINUTE;
+            let is_fit = set != 0
+                && alone > 0
+                && !deed.is_failed
+                && act.time - deed.time <= alone
+                && self.is_near(act, deed)
+                && self.may_cause(act, *place)
+                && !self.contradicts(deed, reach);
+            is_fit.then_some((fit, *place))
+        };
+        let near: Vec<(u8, u32)> = self.in_time(places, act).iter().filter_map(fits).collect();
+        let best = near.iter().map(|(fit, _)| *fit).min();
+        near.into_iter().filter(|(fit, _)| Some(*fit) == best).map(|(_, place)| place).collect()
+    }
+
+    /// A service that acts with somebody's identity does so because of what that one asked for.
+    fn by_caller(&self, act: &Act<'_>, near: &[u32]) -> Option<Finding> {
+        if !matches!(act.class, ActorClass::ForwardAccess | ActorClass::ServiceRole)
+            || act.session.0.is_none()
+        {
+            return None;
+        }
+        let is_own = |place: &u32| self.deeds[*place as usize].principal_id() == act.session.0;
+        let own: Vec<u32> = near.iter().copied().filter(is_own).collect();
+        (!own.is_empty()).then(|| self.only_one(&own, Ground::SameCaller, Confidence::Strong))
+    }
+
+    /// The requests behind the deeds of the same session right before and after, where they agree.
+    fn by_session(&self, act: &Act<'_>, among: Option<&[u32]>) -> Option<Finding> {
+        let (session, gap) = if act.opens.is_none() {
+            (self.sessions.get(&(act.session.0, act.session.1?))?, SESSION_GAP)
+        } else {
+            (self.sessions.get(&(act.opens, act.time))?, OPENING_GAP)
+        };
+        let next = session.partition_point(|(time, _)| *time < act.time);
+        let is_in_time = |(time, root): &&(i64, u32)| {
+            (act.time - time).abs() <= gap && self.deeds[*root as usize].time <= act.time + slack(act)
+        };
+        let before = next.checked_sub(1).and_then(|place| session.get(place)).filter(is_in_time);
+        let after = session.get(next).filter(is_in_time);
+        let root = match (before, after) {
+            (Some((_, one)), Some((_, other))) if one != other => return None,
+            (Some((_, root)), _) | (None, Some((_, root))) => *root,
+            (None, None) => return None,
+        };
+        let is_scheduled = act.opens.is_none() && self.scheduled.contains(&act.habit);
+        let is_among = among.is_none_or(|places| places.iter().any(|place| self.root(*place) == Some(root)));
+        let decision = Decision { direct: root, root, confidence: Confidence::Weak, ground: Ground::Session };
+        (is_among && !is_scheduled).then_some(Finding::Cause(decision))
+    }
+
+    /// The last of `places`, if all are about the same.
+    fn only_one(&self, places: &[u32], ground: Ground, confidence: Confidence) -> Finding {
+        let Some(last) = places.iter().copied().max() else { return Finding::Nothing };
+        let root = self.root(last);
+        let is_other = |place: &&u32| {
+            !self.is_same_subject(**place, last) && (root.is_none() || self.root(**place) != root)
+        };
+        let mut rivals: Vec<u32> = places.iter().filter(is_other).copied().collect();
+        if rivals.is_empty() {
+            return self.decide(last, confidence, ground);
+        }
+        rivals.push(last);
+        ambiguous(rivals)
+    }
+}
+
+fn ambiguous(mut places: Vec<u32>) -> Finding {
+    places.sort_unstable();
+    places.dedup();
+    Finding::Ambiguous(places)
+}
+
+fn slack(act: &Act<'_>) -> i64 {
+    if act.class == ActorClass::ForwardAccess { SLACK_FORWARDED } else { SLACK }
+}
+
+/// How well an act fits a request by what both do; less is better, `None` is not at all.
+fn affinity(act: Verb, request: Verb) -> Option<u8> {
+    match (act, request) {
+        (Verb::Make, Verb::Unmake) => None,
+        (Verb::Unmake, Verb::Change) => Some(1),
+        // A making that failed is undone.
+        (Verb::Unmake, Verb::Make) => Some(2),
+        _ => Some(0),
+    }
+}
+
+fn order<'a>(deed: &Deed, names: &'a Names) -> (i64, &'a str, &'a str) {
+    (deed.time, names.text(deed.event_id), names.text(deed.account))
+}
+
+/// Who has two owners of one kind is shared, and says nothing about either.
+fn single_owners(all: Map<(Token, Token), (i64, Name)>, names: &Names) -> Owners {
+    let mut owners: Owners = Map::default();
+    for ((owned, owner), (_, event_id)) in all {
+        owners.entry(owned).or_default().push((owner, event_id));
+    }
+    for list in owners.values_mut() {
+        list.sort_by(|(one, _), (other, _)| {
+            (one.noun, names.text(one.text)).cmp(&(other.noun, names.text(other.text)))
+        });
+        let nouns: Vec<Noun> = list.iter().map(|(owner, _)| owner.noun).collect();
+        list.retain(|(owner, _)| nouns.iter().filter(|noun| **noun == owner.noun).count() == 1);
+    }
+    owners
+}
