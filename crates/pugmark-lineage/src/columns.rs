@@ -8,7 +8,9 @@ use pugmark_event::{EventBatch, Leaf, Projection};
 use pugmark_scan::{Annotate, ScanError};
 
 use crate::caller::Caller;
+use crate::cause::Causes;
 use crate::lineage::{Judgement, Lineage};
+use crate::link::Confidence;
 use crate::rows::Rows;
 
 /// Reads the whole input and concludes; given by whoever knows where the input is.
@@ -54,7 +56,8 @@ pub struct LineageColumns(pub Arc<LineageOnce>);
 
 impl LineageColumns {
     /// The leaves that are filled.
-    pub const FILLED: [Leaf; 4] = [Leaf::Session, Leaf::Actor, Leaf::ActorType, Leaf::Confidence];
+    pub const FILLED: [Leaf; 5] =
+        [Leaf::Session, Leaf::Actor, Leaf::ActorType, Leaf::Cause, Leaf::Confidence];
 }
 
 impl Annotate for LineageColumns {
@@ -63,7 +66,7 @@ impl Annotate for LineageColumns {
     }
 
     fn needs(&self) -> Projection {
-        Caller::LEAVES.into_iter().collect()
+        Caller::LEAVES.into_iter().chain(Causes::LEAVES).collect()
     }
 
     fn prepare(&self) -> Result<(), ScanError> {
@@ -76,10 +79,11 @@ impl Annotate for LineageColumns {
 }
 
 impl Lineage {
-    /// `batch` with session, actor, actor type and confidence of each row.
+    /// `batch` with session, actor, actor type, cause and confidence of each row. The
+    /// confidence is the weaker of that in the actor and that in the cause.
     ///
     /// # Errors
-    /// Never for batches with the leaves of [`Caller::LEAVES`]; Arrow's, if a column does not fit.
+    /// Arrow's, if a column does not fit.
     pub fn annotate(&self, batch: &EventBatch) -> Result<EventBatch, arrow::error::ArrowError> {
         let mut texts: [StringViewBuilder; LineageColumns::FILLED.len()] = std::array::from_fn(|_| {
             StringViewBuilder::with_capacity(batch.rows()).with_deduplicate_strings()
@@ -93,11 +97,16 @@ impl Lineage {
                 write!(id, "{:016x}", session.record().hash).expect("a text takes any text");
                 id.truncate(self.id_digits);
             }
+            let cause = self.causes().why(row).cause();
+            let confidence = judgement
+                .map(|judgement| judgement.confidence)
+                .map(|known| cause.map_or(known, |cause| known.min(cause.confidence())));
             let columns = [
                 Some(id.as_str()).filter(|id| !id.is_empty()),
                 judgement.map(|judgement| judgement.actor.text()),
                 judgement.map(|judgement| judgement.actor_type().as_str()),
-                judgement.map(|judgement| judgement.confidence.as_str()),
+                cause.map(|cause| cause.request().event_id()),
+                confidence.map(Confidence::as_str),
             ];
             texts.iter_mut().zip(columns).for_each(|(texts, text)| texts.append_option(text));
         }

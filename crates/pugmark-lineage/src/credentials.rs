@@ -145,7 +145,8 @@ impl CredentialFacts {
         self.count(place, row, &caller);
         let (source, name) = (row.text(Leaf::EventSource), row.text(Leaf::EventName));
         let kind = source.zip(name).and_then(|(source, name)| IssuanceKind::of(source, name));
-        let account = row.text(Leaf::RecipientAccountId).or(caller.account);
+        let own_account = || caller.account.filter(|_| caller.class() != ActorClass::OutsideAccount);
+        let account = row.text(Leaf::RecipientAccountId).or_else(own_account);
         let coverage = self.coverage.entry(self.names.intern_option(account)).or_default();
         coverage.span.include(row.time());
         if let Some(kind) = kind

@@ -4,7 +4,7 @@
 //! ordered by them: what is sorted is sorted by text.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
@@ -39,11 +39,29 @@ impl Default for Name {
     }
 }
 
-/// A map with the hasher of this crate: fast on short texts, the same in every run.
-pub(crate) type Map<K, V> = HashMap<K, V, BuildHasherDefault<Xxh3>>;
+/// A map with the hasher of this crate, fast on short texts. Nothing may depend on its order.
+pub(crate) type Map<K, V> = HashMap<K, V, Seed>;
+
+/// Where hashing begins: at random for each map, so that nobody can write logs whose texts collide.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seed(u64);
+
+impl Default for Seed {
+    fn default() -> Seed {
+        Seed(RandomState::new().hash_one(0_u8))
+    }
+}
+
+impl BuildHasher for Seed {
+    type Hasher = Xxh3;
+
+    fn build_hasher(&self) -> Xxh3 {
+        Xxh3(self.0)
+    }
+}
 
 /// `xxh3` as a hasher of map keys.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Xxh3(u64);
 
 impl Hasher for Xxh3 {

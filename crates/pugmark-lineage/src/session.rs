@@ -244,6 +244,15 @@ impl<'a> Session<'a> {
         Counts::of([self.activity()].into_iter(), what, &self.lineage.names)
     }
 
+    /// Counts of one kind over several parties, such as all of a [`Session::tree`].
+    pub fn counts_of(parties: impl IntoIterator<Item = Session<'a>>, what: Counted) -> Counts<'a> {
+        let mut parties = parties.into_iter().peekable();
+        let Some(names) = parties.peek().map(|party| &party.lineage.names) else {
+            return Counts::default();
+        };
+        Counts::of(parties.map(Session::activity), what, names)
+    }
+
     pub(crate) fn activity(self) -> &'a Activity {
         &self.record().one.activity
     }

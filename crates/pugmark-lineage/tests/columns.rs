@@ -10,8 +10,8 @@ use arrow::datatypes::UInt64Type;
 use pugmark_event::Leaf;
 use pugmark_lineage::{Lineage, LineageColumns, LineageOnce};
 use pugmark_scan::{Annotate, ScanError};
-use serde_json::Value;
-use trail::{ACCOUNT, assume, event, lineage, role, service, user};
+use serde_json::{Value, json};
+use trail::{ACCOUNT, assume, event, lineage, role, service, user, with};
 
 fn records() -> Vec<Value> {
     let noor = user("noor", "AKIAEXAMPLE000000001");
@@ -41,6 +41,25 @@ fn every_row_gets_session_actor_type_and_confidence() {
     let owned = |texts: [&str; 3]| texts.map(|text| Some(text.to_owned()));
     assert_eq!(text(Leaf::ActorType), owned(["human", "human", "service"]));
     assert_eq!(text(Leaf::Confidence), owned(["certain", "certain", "certain"]));
+}
+
+#[test]
+fn what_a_service_did_has_the_request_that_caused_it() {
+    let noor = user("noor", "AKIAEXAMPLE000000001");
+    let path = "/aws-service-role/eks-nodegroup.amazonaws.com/AWSServiceRoleForAmazonEKSNodegroup";
+    let mut linked = role(ACCOUNT, path, "EKS", "", 60);
+    linked["invokedBy"] = json!("eks-nodegroup.amazonaws.com");
+    let group = json!({"requestParameters": {"name": "prod", "nodegroupName": "workers"}});
+    let effect = json!({"requestParameters": {"autoScalingGroupName": "eks-workers-11111111-2222-3333-4444-abcdef123456"}});
+    let records = [
+        with(event(1, 60, &noor, ("eks", "DeleteNodegroup")), group),
+        with(event(2, 90, &linked, ("autoscaling", "DeleteAutoScalingGroup")), effect),
+    ];
+    let lineage = lineage(&records);
+    let batch = lineage.annotate(&trail::batches(&records)[0]).expect("columns");
+    let causes = batch.text(Leaf::Cause).expect("a column");
+    assert!(causes.is_null(0));
+    assert_eq!(causes.value(1), trail::event_id(1));
 }
 
 #[test]
