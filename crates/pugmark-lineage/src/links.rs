@@ -8,6 +8,7 @@ use crate::credentials::{Credential, Span, Use};
 use crate::grants::Grant;
 use crate::identity::Field;
 use crate::issuance::IssuanceKind;
+use crate::lineage::Lineage;
 use crate::link::{Confidence, LinkKind};
 use crate::names::{Map, Name, Names};
 use crate::session::{LinkRecord, SessionRecord};
@@ -34,6 +35,8 @@ pub(crate) struct Links<'a> {
     logins: Map<Name, Vec<u32>>,
     /// Console switches, by the ARN of the session that was opened.
     switches: Map<Name, Vec<u32>>,
+    /// Role credentials of Identity Center, by the user's name.
+    portal: Map<Name, Vec<u32>>,
     /// Parties by principal id.
     parties: Map<Name, Vec<u32>>,
     /// Parties by ARN.
@@ -41,8 +44,9 @@ pub(crate) struct Links<'a> {
 }
 
 impl<'a> Links<'a> {
-    /// Indexes `grants` and `sessions`.
-    pub(crate) fn new(names: &'a Names, sessions: &'a [SessionRecord], grants: &'a [Grant]) -> Links<'a> {
+    /// Indexes sessions and issuances; `people` are names of Identity Center users by their id.
+    pub(crate) fn new(lineage: &'a Lineage, people: &Map<Name, Name>) -> Links<'a> {
+        let Lineage { names, sessions, grants, .. } = lineage;
         let mut links = Links {
             names,
             sessions,
@@ -52,11 +56,12 @@ impl<'a> Links<'a> {
             by_role: Map::default(),
             logins: Map::default(),
             switches: Map::default(),
+            portal: Map::default(),
             parties: Map::default(),
             by_arn: Map::default(),
         };
         for (place, grant) in grants.iter().enumerate() {
-            links.enter(place as u32, grant);
+            links.enter(place as u32, grant, people);
         }
         for (place, session) in sessions.iter().enumerate() {
             let identity = &session.one.identity;
@@ -71,7 +76,7 @@ impl<'a> Links<'a> {
         links
     }
 
-    fn enter(&mut self, place: u32, grant: &Grant) {
+    fn enter(&mut self, place: u32, grant: &Grant, people: &Map<Name, Name>) {
         let issued = &grant.issued;
         let caller = &self.sessions[issued.caller as usize].one.identity;
         if !issued.key.is_none() {
@@ -89,6 +94,11 @@ impl<'a> Links<'a> {
             }
             IssuanceKind::SwitchRole => {
                 self.switches.entry(caller.name(Field::Arn)).or_default().push(place);
+            }
+            IssuanceKind::RoleCredentials => {
+                let person = people.get(&caller.name(Field::BehalfUser)).copied().unwrap_or_default();
+                let person = person.or(caller.name(Field::UserName));
+                self.portal.entry(person).or_default().push(place);
             }
             _ => {}
         }
@@ -139,6 +149,20 @@ impl<'a> Links<'a> {
         self.nearest(&candidates, created)
             .or_else(|| self.forwarded(place, created))
             .or_else(|| self.switched(place, created))
+            .or_else(|| self.by_portal(place, created))
+    }
+
+    /// Credentials that Identity Center gave its user for a role of its own, which bears the
+    /// user's name as session name.
+    fn by_portal(&self, place: u32, created: i64) -> Option<Joined> {
+        let session = &self.sessions[place as usize];
+        if session.class != ActorClass::IdentityCenter {
+            return None;
+        }
+        let caller = session.one.caller(self.names);
+        let grants = self.portal.get(&self.names.find(caller.session_name()?)?)?;
+        let (link, above) = self.nearest(grants, created)?;
+        Some((link.map(|link| LinkRecord { kind: LinkKind::SessionName, ..link }), above))
     }
 
     /// The candidate whose time is nearest to `created`.

@@ -25,7 +25,7 @@ pub(crate) fn resolve(facts: CredentialFacts) -> Lineage {
     let covered = covered(&facts);
     let people = facts.people.clone();
     let mut lineage = Lineage { covered, ..ordered(facts) };
-    let links = Links::new(&lineage.names, &lineage.sessions, &lineage.grants);
+    let links = Links::new(&lineage, &people);
     let joined: Vec<_> = (0..lineage.sessions.len() as u32).map(|place| links.join(place)).collect();
     for (session, (link, above)) in lineage.sessions.iter_mut().zip(joined) {
         (session.link, session.above) = (link, above);
