@@ -7,6 +7,7 @@ use pugmark_scan::Sink;
 
 use crate::caller::Caller;
 use crate::cause::Causes;
+use crate::clusters::ClusterFacts;
 use crate::credentials::CredentialFacts;
 use crate::lineage::Lineage;
 use crate::requests::RequestFacts;
@@ -17,12 +18,14 @@ use crate::rows::Rows;
 pub struct Facts {
     pub(crate) credentials: CredentialFacts,
     pub(crate) requests: RequestFacts,
+    pub(crate) clusters: ClusterFacts,
 }
 
 impl Facts {
     /// The leaves that are read; others of a batch are passed over.
     pub fn leaves() -> Projection {
-        let leaves: [&[Leaf]; 3] = [&Caller::LEAVES, &CredentialFacts::LEAVES, &RequestFacts::LEAVES];
+        let leaves: [&[Leaf]; 4] =
+            [&Caller::LEAVES, &CredentialFacts::LEAVES, &RequestFacts::LEAVES, &ClusterFacts::LEAVES];
         leaves.into_iter().flatten().copied().collect()
     }
 
@@ -31,6 +34,7 @@ impl Facts {
         for row in Rows::of(batch).iter() {
             self.credentials.read(row);
             self.requests.read(row);
+            self.clusters.read(row);
         }
     }
 
@@ -39,12 +43,17 @@ impl Facts {
     pub fn merge(mut self, other: Facts) -> Facts {
         self.credentials.merge(other.credentials);
         self.requests.merge(other.requests);
+        self.clusters.merge(other.clusters);
         self
     }
 
     /// Concludes.
     pub fn resolve(self) -> Lineage {
-        Lineage { causes: Causes::of(self.requests), ..crate::resolve::resolve(self.credentials) }
+        Lineage {
+            causes: Causes::of(self.requests),
+            clusters: self.clusters.resolve(),
+            ..crate::resolve::resolve(self.credentials)
+        }
     }
 }
 

@@ -15,6 +15,7 @@ mod arn;
 mod attribution;
 mod caller;
 mod cause;
+mod clusters;
 mod columns;
 mod credentials;
 mod evidence;
@@ -42,6 +43,10 @@ pub use actor::{Actor, ActorType};
 pub use arn::Arn;
 pub use caller::{ActorClass, Caller};
 pub use cause::{Cause, Causes, Request, Why};
+pub use clusters::{
+    Alarm, Change, Cluster, Clusters, Hand, Happening, LifeState, NodeActivity, Outcome, Part, PodActivity,
+    PodRight, ServiceCall, SubjectKind, Visit, Who,
+};
 pub use columns::{LineageColumns, LineageOnce};
 pub use evidence::Evidence;
 pub use facts::Facts;

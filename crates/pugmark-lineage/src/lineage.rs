@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use crate::actor::{Actor, ActorRecord};
 use crate::caller::Caller;
 use crate::cause::Causes;
+use crate::clusters::Clusters;
 use crate::credentials::{Covered, Credential, Span};
 use crate::grants::{Grant, Issuance};
 use crate::link::Confidence;
@@ -33,6 +34,7 @@ pub struct Lineage {
     /// Hexadecimal digits of a short id.
     pub(crate) id_digits: usize,
     pub(crate) causes: Causes,
+    pub(crate) clusters: Clusters,
 }
 
 /// Who made one event, as far as the whole input tells.
@@ -64,9 +66,19 @@ impl Lineage {
         })
     }
 
+    /// The clusters of EKS, every life of each.
+    pub fn clusters(&self) -> &Clusters {
+        &self.clusters
+    }
+
     /// The session that made the event of `row`, or the identity without a credential that did.
     pub fn party(&self, row: Row<'_>) -> Option<Session<'_>> {
-        let credential = Credential::of(&Caller::of(row), |text| self.names.find(text))?;
+        self.party_of(&Caller::of(row))
+    }
+
+    /// The session that `caller` acted with, or the identity without a credential that it is.
+    pub fn party_of(&self, caller: &Caller<'_>) -> Option<Session<'_>> {
+        let credential = Credential::of(caller, |text| self.names.find(text))?;
         self.places.get(&credential).map(|place| self.session_at(*place))
     }
 
