@@ -228,8 +228,13 @@ pub(crate) fn of_root(caller: &Caller<'_>, class: ActorClass) -> Option<Root> {
             root(ActorType::Workload, text, Confidence::Strong, LinkKind::Irsa)
         }
         ActorClass::ServiceRole => {
+            // Without the issuing event, a service that acts for a person looks the same; but
+            // people have no use for roles that were made for services.
+            let path = caller.issuer_arn.and_then(Arn::parse).and_then(Arn::role).map(|(path, _)| path);
+            let is_own = path.is_some_and(|path| path.starts_with("/service-role/"));
+            let sure = if is_own { Confidence::Strong } else { Confidence::Weak };
             let service = caller.invoked_by.unwrap_or("AWS");
-            root(ActorType::Service, format!("service/{service}"), Confidence::Strong, LinkKind::ServiceRole)
+            root(ActorType::Service, format!("service/{service}"), sure, LinkKind::ServiceRole)
         }
         ActorClass::Federated | ActorClass::ForwardAccess if caller.kind == Some("FederatedUser") => {
             let issuer = Arn::parse(caller.issuer_arn?)?;

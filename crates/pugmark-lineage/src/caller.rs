@@ -202,6 +202,13 @@ impl<'a> Caller<'a> {
         matches!(self.kind, Some("AssumedRole" | "AWSAccount"))
     }
 
+    /// Signs of a person behind a role session that a service uses: only people's sessions have
+    /// MFA or a source identity, and a service that uses a role of its own has a name.
+    fn is_of_person(&self) -> bool {
+        let is_named = self.invoked_by.is_some_and(|service| service.contains(".amazonaws.com"));
+        self.source_identity.is_some() || self.mfa == Some("true") || !is_named
+    }
+
     fn role_class(&self) -> ActorClass {
         let issuer = self.issuer_arn.and_then(Arn::parse);
         let name = self.session_name().unwrap_or_default();
@@ -209,7 +216,7 @@ impl<'a> Caller<'a> {
             ActorClass::ServiceLinkedRole
         } else if issuer.is_some_and(Arn::is_identity_center_role) {
             if self.is_forwarded() { ActorClass::ForwardAccess } else { ActorClass::IdentityCenter }
-        } else if self.is_forwarded() && (self.source_identity.is_some() || self.mfa == Some("true")) {
+        } else if self.is_forwarded() && self.is_of_person() {
             ActorClass::ForwardAccess
         } else if self.is_forwarded() && !is_instance(name) {
             ActorClass::ServiceRole
@@ -313,6 +320,15 @@ mod tests {
         assert_eq!(user.class(), ActorClass::User);
         let forwarded = Caller { invoked_by: Some("cloudformation.amazonaws.com"), ..user };
         assert_eq!(forwarded.class(), ActorClass::ForwardAccess);
+    }
+
+    #[test]
+    fn a_role_that_a_service_uses_is_its_own_unless_a_person_shows() {
+        let used = Caller { invoked_by: Some("cloudformation.amazonaws.com"), ..ROLE };
+        assert_eq!(used.class(), ActorClass::ServiceRole);
+        assert_eq!(Caller { mfa: Some("true"), ..used }.class(), ActorClass::ForwardAccess);
+        assert_eq!(Caller { source_identity: Some("noor"), ..used }.class(), ActorClass::ForwardAccess);
+        assert_eq!(Caller { invoked_by: Some("AWS Internal"), ..used }.class(), ActorClass::ForwardAccess);
     }
 
     #[test]

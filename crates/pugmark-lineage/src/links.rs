@@ -188,14 +188,14 @@ impl<'a> Links<'a> {
     /// principal and time of issue, or else the user's long-term key.
     fn forwarded(&self, place: u32, created: i64) -> Option<Joined> {
         let session = &self.sessions[place as usize];
-        if session.class != ActorClass::ForwardAccess {
+        if !is_forwarded(session) {
             return None;
         }
         let siblings = self.parties.get(&session.one.identity.name(Field::PrincipalId))?;
         let is_above = |other: u32, is_alike: &dyn Fn(&Use) -> bool| {
             let other = &self.sessions[other as usize];
             let is_key = matches!(other.one.credential, Credential::Key(_));
-            is_key && other.class != ActorClass::ForwardAccess && is_alike(&other.one)
+            is_key && !is_forwarded(other) && is_alike(&other.one)
         };
         let of_session = |other: &Use| other.identity.created == Some(created);
         // A long-term key is never used with MFA, and was in use when the service began to act.
@@ -254,4 +254,9 @@ impl<'a> Links<'a> {
         let link = LinkRecord { kind: LinkKind::PrincipalId, confidence, grant: None };
         Some((Some(link), Some(above)))
     }
+}
+
+/// A service made all its calls, perhaps for somebody.
+fn is_forwarded(session: &SessionRecord) -> bool {
+    matches!(session.class, ActorClass::ForwardAccess | ActorClass::ServiceRole)
 }

@@ -191,6 +191,9 @@ impl Conclusions<'_> {
         let root = self.root(place);
         let session = &mut self.lineage.sessions[place as usize];
         session.depth = depth;
+        if session.class == ActorClass::ServiceRole && root.actor.kind != ActorType::Service {
+            session.class = ActorClass::ForwardAccess;
+        }
         if let (None, Some(kind)) = (session.link, root.kind) {
             session.link = Some(LinkRecord { kind, confidence: root.confidence, grant: None });
         }
@@ -228,6 +231,8 @@ impl Conclusions<'_> {
         });
         match inherited {
             Some(root) if root.actor.kind != ActorType::Unknown => root,
+            // A service acts for whoever is above, known or not.
+            Some(root) if session.class == ActorClass::ServiceRole => root,
             inherited => actor::of_root(&caller, session.class)
                 .or(inherited)
                 .unwrap_or_else(|| self.unknown(place, &caller)),

@@ -2,7 +2,7 @@
 
 mod trail;
 
-use pugmark_lineage::{ActorType, Confidence, Lineage, LinkKind, Session};
+use pugmark_lineage::{ActorClass, ActorType, Confidence, Lineage, LinkKind, Session};
 use serde_json::{Value, json};
 use trail::{ACCOUNT, OFFICE, OTHER, assume, at, event, event_id, lineage, role, row, service, user, with};
 
@@ -208,6 +208,25 @@ fn a_service_that_acts_for_a_user_stands_below_the_users_key() {
     let session = by_key(&lineage, "ASIAEXAMPLE000000009");
     assert_eq!(session.actor().text(), format!("user/noor@{ACCOUNT}"));
     assert_eq!(session.above().and_then(Session::access_key), Some("AKIAEXAMPLE000000001"));
+}
+
+#[test]
+fn a_service_that_acts_in_a_role_session_is_not_its_own_master() {
+    let dev = role(ACCOUNT, "dev", "noor", "ASIAEXAMPLE000000001", 60);
+    let mut forwarded = role(ACCOUNT, "dev", "noor", "ASIAEXAMPLE000000002", 60);
+    forwarded["invokedBy"] = json!("cloudformation.amazonaws.com");
+    let (direct, by_service) = (describe(1, 90, &dev), describe(2, 95, &forwarded));
+    let noor = user("noor", "AKIAEXAMPLE000000001");
+    let issued = assume(3, 60, &noor, (ACCOUNT, "dev", "noor"), "ASIAEXAMPLE000000001");
+    let known = lineage(&[direct.clone(), by_service.clone(), issued]);
+    let user = format!("user/noor@{ACCOUNT}");
+    assert_eq!(actor(&known, "ASIAEXAMPLE000000002"), (user, Confidence::Strong));
+    assert_eq!(by_key(&known, "ASIAEXAMPLE000000002").class(), ActorClass::ForwardAccess);
+    let unknown = lineage(&[direct, by_service.clone()]);
+    assert_eq!(by_key(&unknown, "ASIAEXAMPLE000000002").actor().kind(), ActorType::Unknown);
+    let alone = lineage(&[by_service]);
+    let service = ("service/cloudformation.amazonaws.com".to_owned(), Confidence::Weak);
+    assert_eq!(actor(&alone, "ASIAEXAMPLE000000002"), service);
 }
 
 #[test]
