@@ -22,7 +22,7 @@ use anyhow::{Result, bail};
 
 use crate::workspace::{Problem, Workspace};
 
-const USAGE: &str = "usage: cargo xtask check | test [TEST NAME…] | moto";
+const USAGE: &str = "usage: cargo xtask check | test [TEST NAME…] | moto | awscli";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -40,6 +40,7 @@ fn run(words: &[String]) -> Result<()> {
         Some("check") => check(),
         Some("test") => suite::test(&words[1..]),
         Some("moto") => suite::moto(),
+        Some("awscli") => suite::aws_cli(),
         _ => bail!("{USAGE}"),
     }
 }

@@ -11,7 +11,11 @@ use crate::say;
 use crate::workspace::root;
 
 /// The S3 server that tests start on the loopback address.
-const MOTO: &str = "moto[server]>=5,<6";
+const MOTO: Tool = Tool { folder: "moto", program: "moto_server", requirement: "moto[server]>=5,<6" };
+
+/// The AWS CLI, whose `validate-logs` ours is compared with.
+const AWS_CLI: Tool = Tool { folder: "awscli", program: "aws", requirement: "awscli>=1.46,<2" };
+
 const INSTALL_TRIES: u32 = 3;
 
 /// Runs all tests, or those that `names` select.
@@ -19,11 +23,13 @@ const INSTALL_TRIES: u32 = 3;
 /// Documentation tests come first, so that the last words are the summary of
 /// the whole.
 pub(crate) fn test(names: &[String]) -> Result<()> {
-    if let Err(error) = moto() {
-        if std::env::var_os("CI").is_some() {
-            return Err(error);
+    for tool in [MOTO, AWS_CLI] {
+        if let Err(error) = tool.install() {
+            if std::env::var_os("CI").is_some() {
+                return Err(error);
+            }
+            say(&format!("warning: {error:#}\nhint: tests with `{}` are skipped", tool.folder));
         }
-        say(&format!("warning: {error:#}\nhint: tests against an S3 server are skipped"));
     }
     if names.is_empty() {
         run(cargo().args(["test", "--doc", "--workspace", "--quiet"]))?;
@@ -36,36 +42,57 @@ pub(crate) fn test(names: &[String]) -> Result<()> {
 
 /// Puts the `moto` server into `target/moto`, unless it is there.
 pub(crate) fn moto() -> Result<()> {
-    let venv = root().join("target").join("moto");
-    if scripts(&venv)
-        .iter()
-        .any(|folder| folder.join("moto_server").exists() || folder.join("moto_server.exe").exists())
-    {
-        return Ok(());
-    }
-    let Some(python) =
-        ["python3", "python"].into_iter().find(|name| succeeds(Command::new(name).arg("--version")))
-    else {
-        bail!("there is no `python3` to install the test server `moto` with");
-    };
-    say("installing the test server `moto` into target/moto");
-    run(Command::new(python).args(["-m", "venv"]).arg(&venv))?;
-    let interpreter = scripts(&venv).map(|folder| folder.join("python"));
-    let interpreter = interpreter.iter().find(|path| path.exists() || path.with_extension("exe").exists());
-    let interpreter = interpreter.context("the new virtual environment has no interpreter")?;
-    for attempt in 1..=INSTALL_TRIES {
-        let mut install = Command::new(interpreter);
-        install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", MOTO]);
-        match run(&mut install) {
-            Ok(()) => return Ok(()),
-            Err(error) if attempt < INSTALL_TRIES => {
-                say(&format!("warning: try {attempt} of {INSTALL_TRIES}: {error:#}"));
-                sleep(Duration::from_secs(5 * u64::from(attempt)));
-            }
-            Err(error) => return Err(error.context("cannot install the test server `moto`")),
+    MOTO.install()
+}
+
+/// Puts the AWS CLI into `target/awscli`, unless it is there.
+pub(crate) fn aws_cli() -> Result<()> {
+    AWS_CLI.install()
+}
+
+/// A program in Python that tests run.
+#[derive(Clone, Copy)]
+struct Tool {
+    /// Its folder below `target`.
+    folder: &'static str,
+    program: &'static str,
+    requirement: &'static str,
+}
+
+impl Tool {
+    /// Installs it into a virtual environment of its own, unless it is there.
+    fn install(self) -> Result<()> {
+        let Tool { folder, program, requirement } = self;
+        let venv = root().join("target").join(folder);
+        let names = [program.to_owned(), format!("{program}.exe"), format!("{program}.cmd")];
+        if scripts(&venv).iter().any(|folder| names.iter().any(|name| folder.join(name).exists())) {
+            return Ok(());
         }
+        let Some(python) =
+            ["python3", "python"].into_iter().find(|name| succeeds(Command::new(name).arg("--version")))
+        else {
+            bail!("there is no `python3` to install `{folder}` with");
+        };
+        say(&format!("installing `{folder}` for tests into target/{folder}"));
+        run(Command::new(python).args(["-m", "venv"]).arg(&venv))?;
+        let interpreter = scripts(&venv).map(|folder| folder.join("python"));
+        let interpreter =
+            interpreter.iter().find(|path| path.exists() || path.with_extension("exe").exists());
+        let interpreter = interpreter.context("the new virtual environment has no interpreter")?;
+        for attempt in 1..=INSTALL_TRIES {
+            let mut install = Command::new(interpreter);
+            install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", requirement]);
+            match run(&mut install) {
+                Ok(()) => return Ok(()),
+                Err(error) if attempt < INSTALL_TRIES => {
+                    say(&format!("warning: try {attempt} of {INSTALL_TRIES}: {error:#}"));
+                    sleep(Duration::from_secs(5 * u64::from(attempt)));
+                }
+                Err(error) => return Err(error.context(format!("cannot install `{folder}`"))),
+            }
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// Where a virtual environment keeps its programs, on Unix and on Windows.

@@ -104,6 +104,7 @@ pub(crate) struct Trail {
     pub(crate) name: &'static str,
     /// With its slash, or empty.
     pub(crate) prefix: &'static str,
+    pub(crate) is_organization: bool,
     pub(crate) bucket: &'static str,
     pub(crate) files_an_hour: u32,
     /// End of the last digest.
@@ -125,6 +126,7 @@ impl Default for Trail {
             region: REGION,
             name: "main",
             prefix: "",
+            is_organization: false,
             bucket: BUCKET,
             files_an_hour: 2,
             now: beginning(),
@@ -146,24 +148,29 @@ fn parts(time: i64) -> (String, String, String, String) {
 }
 
 impl Trail {
+    /// What stands before the account in keys.
+    fn root(&self) -> String {
+        format!("{}AWSLogs/{}", self.prefix, if self.is_organization { "o-exampleorg11/" } else { "" })
+    }
+
     pub(crate) fn place(&self, key: String) -> S3Place {
         S3Place { bucket: Arc::from(self.bucket), key: key.into() }
     }
 
     /// The key of a log file that was delivered at `time`.
     pub(crate) fn log_key(&self, time: i64, unique: &str) -> String {
-        let Trail { account, region, prefix, .. } = self;
+        let (Trail { account, region, .. }, root) = (self, self.root());
         let (date, folder, minute, _) = parts(time);
         format!(
-            "{prefix}AWSLogs/{account}/CloudTrail/{region}/{folder}/{account}_CloudTrail_{region}_{date}T{minute}Z_{unique}.json.gz"
+            "{root}{account}/CloudTrail/{region}/{folder}/{account}_CloudTrail_{region}_{date}T{minute}Z_{unique}.json.gz"
         )
     }
 
     pub(crate) fn digest_key(&self, end: i64, suffix: &str) -> String {
-        let Trail { account, region, prefix, name, .. } = self;
+        let (Trail { account, region, name, .. }, root) = (self, self.root());
         let (date, folder, _, second) = parts(end);
         format!(
-            "{prefix}AWSLogs/{account}/CloudTrail-Digest/{region}/{folder}/{account}_CloudTrail-Digest_{region}_{name}_{region}_{date}T{second}Z{suffix}.json.gz"
+            "{root}{account}/CloudTrail-Digest/{region}/{folder}/{account}_CloudTrail-Digest_{region}_{name}_{region}_{date}T{second}Z{suffix}.json.gz"
         )
     }
 

@@ -1,6 +1,8 @@
 //! What verification says of buckets that are as they were delivered, and of
 //! buckets that are not.
 
+mod aws_cli;
 mod bucket;
 mod clean;
 mod mutations;
+mod server;
