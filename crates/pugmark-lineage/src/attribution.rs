@@ -6,15 +6,14 @@
 //! no name leads anywhere: same caller ─▶ same session ─▶ the only request in a short time
 //! ```
 
-use std::collections::{BTreeMap, HashSet};
-use std::hash::BuildHasherDefault;
+use std::collections::BTreeMap;
 
 use crate::caller::ActorClass;
 use crate::link::Confidence;
-use crate::names::{Map, Name, Names, Xxh3};
+use crate::names::{Map, Name, Names};
 use crate::requests::{Deed, Habit, RequestFacts, Token, hour_of};
 use crate::services::{self, Verb};
-use crate::tokens::Noun;
+use crate::tokens::{self, Noun};
 
 /// Owners of a token: each once by noun, with the event that says so.
 pub(crate) type Owners = Map<Token, Vec<(Token, Name)>>;
@@ -33,7 +32,8 @@ pub(crate) struct Attribution {
     by_shared: Map<Name, Vec<u32>>,
     /// What was done in a session of a service, and because of which request.
     sessions: Map<(Name, i64), Vec<(i64, u32)>>,
-    scheduled: HashSet<Habit, BuildHasherDefault<Xxh3>>,
+    /// Habits that also show when nothing was asked for.
+    scheduled: Map<Habit, ()>,
     /// Why each deed of a service was done.
     pub(crate) reasons: Vec<Option<Decision>>,
 }
@@ -114,8 +114,9 @@ type Reach = Vec<(Token, Token, u8)>;
 #[derive(Clone, Copy, Debug)]
 struct Candidate {
     deed: u32,
-    /// Less fits better.
+    /// Less fits better: what both do, how the request is about the name, whether it was recorded later.
     score: (u8, Level, bool),
+    level: Level,
     own: Token,
     matched: Token,
     hops: u8,
@@ -129,6 +130,7 @@ const SLACK: i64 = 2 * MICROS_PER_SECOND;
 const SLACK_FORWARDED: i64 = 30 * MICROS_PER_SECOND;
 /// Acts of one session that are this near to each other are taken for one piece of work.
 const SESSION_GAP: i64 = 10 * MICROS_PER_MINUTE;
+const SESSION_CLOSE: i64 = 30 * MICROS_PER_SECOND;
 /// From the opening of a session to its first deed.
 const OPENING_GAP: i64 = 15 * MICROS_PER_MINUTE;
 /// Hours with an act but no request before a habit counts as scheduled.
@@ -200,7 +202,8 @@ impl Attribution {
     /// A habit is scheduled if it shows in hours in which nothing was asked of the service.
     fn find_scheduled(&mut self, habits: &Map<Habit, crate::requests::Hours>) {
         for (habit, hours) in habits {
-            let duties = services::duties_of(self.names.text(habit.service));
+            let (service, source) = (self.names.text(habit.service), self.names.text(habit.source));
+            let duties = services::duties_of(service, source);
             let explained = self.asked_hours(habit.account, duties);
             let (mut with, mut without) = (0, 0);
             for (day, bits) in hours {
@@ -209,7 +212,7 @@ impl Attribution {
                 without += (bits & !asked).count_ones();
             }
             if without >= UNEXPLAINED_HOURS && without > with {
-                self.scheduled.insert(*habit);
+                self.scheduled.insert(*habit, ());
             }
         }
     }
@@ -260,16 +263,21 @@ impl Attribution {
         Some(Token { noun: Noun::Role, text })
     }
 
+    /// False if nothing is known of what makes the service act there; the search would find nothing.
+    pub(crate) fn is_dutiful(&self, service: &str, source: &str) -> bool {
+        services::duties_of(service, source) != 0
+    }
+
     /// Why the act was done.
     pub(crate) fn search(&self, act: &Act<'_>) -> Finding {
         if let Some(decision) = self.shared(act) {
             return Finding::Cause(decision);
         }
-        let duties = services::duties_of(act.service);
+        let duties = services::duties_of(act.service, act.source);
         if duties == 0 {
             return Finding::Nothing;
         }
-        let reach = self.reach(&act.tokens);
+        let reach = self.reach(&self.with_stacks(act));
         let candidates = self.by_names(act, duties, &reach);
         match self.best(act, &candidates) {
             Finding::Nothing => self.without_names(act, duties, &reach),
@@ -288,6 +296,24 @@ impl Attribution {
         let place = places.iter().copied().find(|place| is_other(&self.deeds[*place as usize]))?;
         let ground = Ground::SharedEvent;
         Some(Decision { direct: place, root: place, confidence: Confidence::Certain, ground })
+    }
+
+    /// The tokens of the act, and the known stacks after which things in it are called: `CloudFormation` begins
+    /// the names that it makes with the stack's name and a hyphen.
+    fn with_stacks(&self, act: &Act<'_>) -> Vec<Token> {
+        let mut tokens = act.tokens.clone();
+        if act.service == tokens::STACKS {
+            let made = act.tokens.iter().filter(|token| token.noun == Noun::Made);
+            tokens.extend(made.filter_map(|token| self.stack_before(self.names.text(token.text))));
+        }
+        tokens
+    }
+
+    /// The known stack that `made` begins with.
+    pub(crate) fn stack_before(&self, made: &str) -> Option<Token> {
+        let hyphens = made.rmatch_indices('-').map(|(place, _)| &made[..place]);
+        let stack = |text| Some(Token { noun: Noun::Stack, text: self.names.find(text)? });
+        hyphens.filter_map(stack).find(|stack| self.by_token.contains_key(stack))
     }
 
     /// All tokens that own one of `tokens`, nearest first.
@@ -314,9 +340,11 @@ impl Attribution {
             let Some(places) = self.by_token.get(matched) else { continue };
             for place in self.in_time(places, act).iter().rev().take(CANDIDATES_MAX) {
                 if let Some(score) = self.score(act, duties, (*place, *matched), reach) {
+                    let level = self.level(&self.deeds[*place as usize], *matched);
                     candidates.push(Candidate {
                         deed: *place,
                         score,
+                        level,
                         own: *own,
                         matched: *matched,
                         hops: *hops,
@@ -346,7 +374,11 @@ impl Attribution {
         let deed = &self.deeds[place as usize];
         let set = duties & self.duties[place as usize];
         let is_unique = matched.noun.is_unique();
-        let level = self.level(deed, matched);
+        // A request about a part of a thing is no worse than one about the whole: the later one counts.
+        let level = match self.level(deed, matched) {
+            Level::Near => Level::Exact,
+            level => level,
+        };
         let fits = set != 0
             && (is_unique || (deed.account == act.account && self.is_near(act, deed)))
             && (is_unique || !deed.is_failed)
@@ -376,6 +408,7 @@ impl Attribution {
         let has = |nouns: &[Noun]| deed.tokens.iter().any(|(other, _)| nouns.contains(&other.noun));
         let source = self.names.text(deed.source);
         match token.noun {
+            _ if tokens::is_of_any_region(self.names.text(token.text)) => Level::Loose,
             Noun::Role => Level::Passed,
             Noun::NodegroupName => Level::Loose,
             Noun::Cluster if has(&[Noun::Nodegroup, Noun::FargateProfile, Noun::Addon]) => Level::Near,
@@ -408,14 +441,40 @@ impl Attribution {
         let Some(score) = candidates.iter().map(|candidate| candidate.score).min() else {
             return Finding::Nothing;
         };
-        let tied = || candidates.iter().filter(move |candidate| candidate.score == score);
+        let tied: Vec<Candidate> =
+            candidates.iter().filter(|candidate| candidate.score == score).copied().collect();
+        match self.last_of(act, &tied) {
+            Finding::Ambiguous(places) => {
+                let common = |candidate: &Candidate| self.common_names(act, candidate.deed);
+                let most = tied.iter().map(common).max();
+                let closest: Vec<Candidate> =
+                    tied.iter().filter(|candidate| Some(common(candidate)) == most).copied().collect();
+                if closest.len() < tied.len() {
+                    self.last_of(act, &closest)
+                } else {
+                    Finding::Ambiguous(places)
+                }
+            }
+            found => found,
+        }
+    }
+
+    /// How many names of the act the request has too.
+    fn common_names(&self, act: &Act<'_>, place: u32) -> usize {
+        let deed = &self.deeds[place as usize];
+        act.tokens.iter().filter(|token| deed.tokens.iter().any(|(other, _)| other == *token)).count()
+    }
+
+    /// The last of candidates that fit equally well, unless another is about something else.
+    fn last_of(&self, act: &Act<'_>, tied: &[Candidate]) -> Finding {
         // Deeds are in the order of time, so the last one has the greatest place; of its names the least hops count.
-        let last = tied().max_by_key(|candidate| (candidate.deed, std::cmp::Reverse(candidate.hops)));
+        let last = tied.iter().max_by_key(|candidate| (candidate.deed, std::cmp::Reverse(candidate.hops)));
         let Some(last) = last else { return Finding::Nothing };
         let time = self.deeds[last.deed as usize].time;
-        let rivals = tied().filter(|other| {
-            let is_equal = score.1 != Level::Exact || self.deeds[other.deed as usize].time == time;
-            is_equal && !self.is_same_subject(other.deed, last.deed)
+        let rivals = tied.iter().filter(|other| {
+            let is_equal = self.deeds[other.deed as usize].time == time;
+            let is_vague = last.level != Level::Exact && other.level == last.level;
+            (is_equal || is_vague) && !self.is_same_subject(other.deed, last.deed)
         });
         let mut rivals: Vec<u32> = rivals.map(|candidate| candidate.deed).collect();
         let root = self.root(last.deed);
@@ -424,7 +483,7 @@ impl Attribution {
             rivals.push(last.deed);
             return ambiguous(rivals);
         }
-        let ground = Ground::Name { own: last.own, matched: last.matched, level: score.1 };
+        let ground = Ground::Name { own: last.own, matched: last.matched, level: last.level };
         self.decide(last.deed, self.confidence(act, last), ground)
     }
 
@@ -478,7 +537,7 @@ impl Attribution {
         if let Some(found) = self.by_session(act, None) {
             return found;
         }
-        if self.scheduled.contains(&act.habit) || near.is_empty() {
+        if self.scheduled.contains_key(&act.habit) || near.is_empty() {
             return Finding::Nothing;
         }
         self.only_one(&near, Ground::Alone, Confidence::Weak)
@@ -529,6 +588,11 @@ impl Attribution {
         let is_in_time = |(time, root): &&(i64, u32)| {
             (act.time - time).abs() <= gap && self.deeds[*root as usize].time <= act.time + slack(act)
         };
+        // One second may see two sessions of a role begin: where deeds right beside disagree, nothing is said.
+        let close = session.iter().filter(|(time, _)| (act.time - time).abs() <= SESSION_CLOSE);
+        if close.clone().any(|(_, root)| close.clone().any(|(_, other)| root != other)) {
+            return None;
+        }
         let before = next.checked_sub(1).and_then(|place| session.get(place)).filter(is_in_time);
         let after = session.get(next).filter(is_in_time);
         let root = match (before, after) {
@@ -536,7 +600,7 @@ impl Attribution {
             (Some((_, root)), _) | (None, Some((_, root))) => *root,
             (None, None) => return None,
         };
-        let is_scheduled = act.opens.is_none() && self.scheduled.contains(&act.habit);
+        let is_scheduled = act.opens.is_none() && self.scheduled.contains_key(&act.habit);
         let is_among = among.is_none_or(|places| places.iter().any(|place| self.root(*place) == Some(root)));
         let decision = Decision { direct: root, root, confidence: Confidence::Weak, ground: Ground::Session };
         (is_among && !is_scheduled).then_some(Finding::Cause(decision))

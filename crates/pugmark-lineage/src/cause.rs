@@ -11,6 +11,7 @@ use crate::evidence::Evidence;
 use crate::link::Confidence;
 use crate::names::Name;
 use crate::requests::{Deed, Habit, RequestFacts, Token, account_of, clues_of, service_of};
+use crate::tokens::{Clue, Noun, STACKS};
 
 /// The requests of a whole input that made services act, and how to find the one behind an act.
 #[derive(Clone, Debug, Default)]
@@ -69,7 +70,11 @@ impl Causes {
     pub fn why(&self, row: Row<'_>) -> Why<'_> {
         let caller = Caller::of(row);
         let Some(service) = service_of(&caller) else { return Why::Own };
-        let Some(time) = row.time() else { return Why::NoCause { service: service.to_owned(), after: None } };
+        let source = row.text(Leaf::EventSource).unwrap_or_default();
+        let may_be_known = row.text(Leaf::SharedEventId).is_some() || self.all.is_dutiful(service, source);
+        let Some(time) = row.time().filter(|_| may_be_known) else {
+            return Why::NoCause { service: service.to_owned(), after: None };
+        };
         let request = |place| Request { causes: self, place };
         match self.all.search(&self.act(row, &caller, (service, time))) {
             Finding::Cause(decision) => Why::Caused(Cause { causes: self, decision, time }),
@@ -89,10 +94,12 @@ impl Causes {
         let find = |text: Option<&str>| text.and_then(|text| names.find(text)).unwrap_or(Name::NONE);
         let (source, name) = (row.text(Leaf::EventSource), row.text(Leaf::EventName));
         let account = find(account_of(row));
-        // A name that stands in no request and in no link of names leads nowhere.
-        let tokens = clues_of(row)
-            .into_iter()
-            .filter_map(|clue| Some(Token { noun: clue.noun, text: names.find(&clue.text)? }));
+        // A name that stands in no request and in no link of names leads nowhere, unless it begins with a stack's.
+        let token = |clue: Clue| match clue.noun {
+            Noun::Made if service == STACKS => self.all.stack_before(&clue.text),
+            noun => Some(Token { noun, text: names.find(&clue.text)? }),
+        };
+        let tokens = clues_of(row, Some(service)).into_iter().filter_map(token);
         Act {
             event_id: row.text(Leaf::EventId).unwrap_or_default(),
             time,

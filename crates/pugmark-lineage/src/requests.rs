@@ -120,10 +120,20 @@ impl RequestFacts {
         if !is_deed && (is_failed || !is_change || !services::is_teacher(source)) {
             return;
         }
-        let tokens = self.tokens(&clues_of(row));
+        let mut clues = clues_of(row, service);
+        let tokens = self.tokens(&clues);
         if !is_failed {
             self.learn_owners(&tokens, time, row.text(Leaf::EventId));
         }
+        if sets_off {
+            // What a global service does because of it is recorded in one Region, with these names.
+            let anywhere = clues
+                .iter()
+                .filter_map(|clue| Some(Clue { text: tokens::of_any_region(&clue.text)?, ..clue.clone() }));
+            let anywhere: Vec<Clue> = anywhere.collect();
+            clues.extend(anywhere);
+        }
+        let tokens = self.tokens(&clues);
         if is_deed {
             self.note_deed(row, &caller, (time, is_failed), tokens);
         }
@@ -149,7 +159,7 @@ impl RequestFacts {
     /// Of two names in one call, the one of lower rank owns the other.
     fn learn_owners(&mut self, tokens: &[(Token, bool)], time: i64, event_id: Option<&str>) {
         let event_id = self.names.intern_option(event_id);
-        for (owned, _) in tokens {
+        for (owned, _) in tokens.iter().filter(|(owned, _)| owned.noun != Noun::Made) {
             for (owner, _) in tokens.iter().filter(|(owner, _)| owner.noun.rank() < owned.noun.rank()) {
                 learn(&mut self.owners, (*owned, *owner), (time, event_id), &self.names);
             }
@@ -283,13 +293,14 @@ pub(crate) fn account_of(row: Row<'_>) -> Option<&str> {
 }
 
 /// What the event of `row` names.
-pub(crate) fn clues_of(row: Row<'_>) -> Vec<Clue> {
+pub(crate) fn clues_of(row: Row<'_>, service: Option<&str>) -> Vec<Clue> {
     let text = |leaf| row.text(leaf).unwrap_or_default();
     let call = Call {
         source: text(Leaf::EventSource),
         name: text(Leaf::EventName),
         account: account_of(row).unwrap_or_default(),
         region: text(Leaf::AwsRegion),
+        service,
     };
     tokens::clues(call, row.text(Leaf::RequestParameters), row.text(Leaf::ResponseElements))
 }

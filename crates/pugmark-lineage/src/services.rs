@@ -26,6 +26,8 @@ pub(crate) struct Duty {
     source: &'static str,
     /// Their names; `*` at the end stands for any rest.
     names: &'static [&'static str],
+    /// Where it acts because of them; empty for anywhere.
+    acts_at: &'static str,
     /// Longest time between request and act where a name joins the two.
     pub(crate) minutes: u32,
     /// Longest time where nothing but the time does; 0 where the service also acts by itself too often for that.
@@ -38,7 +40,7 @@ const fn duty(
     names: &'static [&'static str],
     minutes: (u32, u32),
 ) -> Duty {
-    Duty { services, source, names, minutes: minutes.0, minutes_alone: minutes.1 }
+    Duty { services, source, names, acts_at: "", minutes: minutes.0, minutes_alone: minutes.1 }
 }
 
 /// Node groups are deleted in about half an hour if their pods refuse to go; an update of the version replaces
@@ -77,24 +79,15 @@ pub(crate) const DUTIES: &[Duty] = &[
         ],
         (CLUSTER_MINUTES, 20),
     ),
-    duty(
-        &["eks.amazonaws.com"],
-        "eks.amazonaws.com",
-        &[
-            "CreateNodegroup",
-            "DeleteNodegroup",
-            "CreateFargateProfile",
-            "DeleteFargateProfile",
-            "CreateAddon",
-            "UpdateAddon",
-            "DeleteAddon",
-            "AssociateIdentityProviderConfig",
-            "AssociateEncryptionConfig",
-            "CreateCapability",
-            "DeleteCapability",
-        ],
-        (CLUSTER_MINUTES, 10),
-    ),
+    // For node groups and profiles the cluster's own role makes access entries, and nothing else.
+    Duty {
+        services: &["eks.amazonaws.com"],
+        source: "eks.amazonaws.com",
+        names: &["CreateNodegroup", "DeleteNodegroup", "CreateFargateProfile", "DeleteFargateProfile"],
+        acts_at: "eks.amazonaws.com",
+        minutes: CLUSTER_MINUTES,
+        minutes_alone: 10,
+    },
     // Fargate makes an interface for each pod, whenever one starts: time alone says nothing.
     duty(
         &["eks-fargate.amazonaws.com", "eks-fargate-pods.amazonaws.com"],
@@ -576,9 +569,11 @@ pub(crate) fn set_off_by(source: &str, name: &str) -> u128 {
     bits(|duty| duty.source == source && is_named(duty))
 }
 
-/// The duties that the service has, as bits.
-pub(crate) fn duties_of(service: &str) -> u128 {
-    bits(|duty| duty.services.contains(&service))
+/// The duties that the service has where it acts at `source`, as bits.
+pub(crate) fn duties_of(service: &str, source: &str) -> u128 {
+    // Wherever a service acts, it first opens a session.
+    let is_at = |duty: &Duty| ["", source].contains(&duty.acts_at) || source == "sts.amazonaws.com";
+    bits(|duty| duty.services.contains(&service) && is_at(duty))
 }
 
 /// Longest windows of the duties in `set`, in minutes: with a name, and with nothing but time.
@@ -650,6 +645,15 @@ fn matches_name(pattern: &str, name: &str) -> bool {
 mod tests {
     use super::*;
 
+    const EC2: &str = "ec2.amazonaws.com";
+
+    #[test]
+    fn for_node_groups_the_role_of_the_cluster_makes_access_entries_alone() {
+        let create = set_off_by("eks.amazonaws.com", "CreateNodegroup");
+        assert_eq!(create & duties_of("eks.amazonaws.com", EC2), 0);
+        assert_ne!(create & duties_of("eks.amazonaws.com", "eks.amazonaws.com"), 0);
+    }
+
     #[test]
     fn sets_of_duties_fit_into_bits() {
         assert!(DUTIES.len() <= 128);
@@ -664,17 +668,18 @@ mod tests {
     #[test]
     fn a_service_has_the_duty_that_a_request_sets_off() {
         let delete = set_off_by("eks.amazonaws.com", "DeleteNodegroup");
-        assert_ne!(delete & duties_of("eks-nodegroup.amazonaws.com"), 0);
-        assert_ne!(delete & duties_of("autoscaling.amazonaws.com"), 0);
-        assert_eq!(delete & duties_of("rds.amazonaws.com"), 0);
+        assert_ne!(delete & duties_of("eks-nodegroup.amazonaws.com", EC2), 0);
+        assert_ne!(delete & duties_of("autoscaling.amazonaws.com", EC2), 0);
+        assert_eq!(delete & duties_of("rds.amazonaws.com", EC2), 0);
         assert_eq!(set_off_by("eks.amazonaws.com", "DescribeNodegroup"), 0);
         assert_ne!(set_off_by("rds.amazonaws.com", "CreateDBInstanceReadReplica"), 0);
     }
 
     #[test]
     fn a_node_group_has_an_hour_and_its_upgrade_longer() {
-        let window =
-            |name| windows(set_off_by("eks.amazonaws.com", name) & duties_of("eks-nodegroup.amazonaws.com"));
+        let window = |name| {
+            windows(set_off_by("eks.amazonaws.com", name) & duties_of("eks-nodegroup.amazonaws.com", EC2))
+        };
         assert_eq!(window("DeleteNodegroup"), (60, 20));
         assert_eq!(window("UpdateNodegroupVersion"), (240, 20));
         assert!(window_max() >= 240);

@@ -6,7 +6,7 @@
 
 use serde_json::Value;
 
-use crate::Arn;
+use crate::{Arn, services};
 
 /// What a name names. Owners come before what they own: of two names in one call, the one whose noun has the
 /// lower rank owns the other.
@@ -50,6 +50,8 @@ pub enum Noun {
     Domain,
     /// Lambda function.
     Function,
+    /// Any name, of something that `CloudFormation` made.
+    Made,
     /// `DynamoDB` table.
     Table,
     /// Batch compute environment.
@@ -88,6 +90,8 @@ pub(crate) struct Call<'a> {
     pub(crate) name: &'a str,
     pub(crate) account: &'a str,
     pub(crate) region: &'a str,
+    /// The service that made it, if one did.
+    pub(crate) service: Option<&'a str>,
 }
 
 impl Noun {
@@ -104,6 +108,7 @@ impl Noun {
             Noun::Job => 48,
             Noun::ScalingGroup | Noun::Fleet | Noun::LoadBalancer | Noun::Database | Noun::Cache => 50,
             Noun::Domain | Noun::Function | Noun::Table => 50,
+            Noun::Made => 255,
             Noun::TargetGroup | Noun::Resource => 55,
             Noun::LaunchTemplate | Noun::InstanceProfile => 60,
             Noun::LaunchTemplateId => 65,
@@ -142,6 +147,7 @@ impl Noun {
             Noun::Cache => "cache",
             Noun::Domain => "domain",
             Noun::Function => "function",
+            Noun::Made => "name",
             Noun::Table => "table",
             Noun::ComputeEnvironment => "compute environment",
             Noun::Job => "job",
@@ -155,6 +161,8 @@ impl Noun {
     }
 }
 
+/// The service whose names begin with the stack's.
+pub(crate) const STACKS: &str = "cloudformation.amazonaws.com";
 /// Deepest member that is looked at; a log is not trusted to be shallow.
 const DEPTH_MAX: u8 = 12;
 /// Most names that are kept of one call: a call on hundreds of things tells nothing about one of them.
@@ -312,8 +320,8 @@ impl Found<'_> {
             _ if self.id(text) => {}
             _ => self.named(key, text),
         }
-        if let Some(stack) = stack_of(text).filter(|_| key.ends_with("name") || key.ends_with("id")) {
-            self.regional(Noun::Stack, stack);
+        if self.call.service == Some(STACKS) && (key.ends_with("name") || key.ends_with("id")) {
+            self.regional(Noun::Made, text);
         }
     }
 
@@ -464,12 +472,14 @@ impl Found<'_> {
         }
     }
 
-    /// `prefix-001` is a node of the replication group `prefix`.
+    /// `prefix-001` and `prefix-0001-001` are nodes of `prefix`.
     fn cache(&mut self, text: &str) {
-        self.regional(Noun::Cache, text);
-        let node = text.rsplit_once('-').filter(|(_, number)| number.len() == 3 && is_digits(number));
-        if let Some((group, _)) = node {
-            self.regional(Noun::Cache, group);
+        let mut rest = Some(text);
+        while let Some(name) = rest {
+            self.regional(Noun::Cache, name);
+            let numbered = name.rsplit_once('-');
+            let is_node = |number: &str| matches!(number.len(), 3 | 4) && is_digits(number);
+            rest = numbered.filter(|(_, number)| is_node(number)).map(|(group, _)| group);
         }
     }
 
@@ -529,7 +539,8 @@ impl Found<'_> {
 
     fn regional(&mut self, noun: Noun, text: &str) {
         if !text.is_empty() {
-            self.push(noun, format!("{}/{}/{text}", self.call.account, self.call.region));
+            let region = if services::is_global(self.call.source) { "*" } else { self.call.region };
+            self.push(noun, format!("{}/{region}/{text}", self.call.account));
         }
     }
 
@@ -555,6 +566,18 @@ impl Found<'_> {
     }
 }
 
+/// `account/region/name` as an event of a global service would name it; `None` for names without a Region.
+pub(crate) fn of_any_region(text: &str) -> Option<String> {
+    let (account, rest) = text.split_once('/')?;
+    let (region, name) = rest.split_once('/')?;
+    (region != "*" && !account.contains(':')).then(|| format!("{account}/*/{name}"))
+}
+
+/// True for names that [`of_any_region`] makes.
+pub(crate) fn is_of_any_region(text: &str) -> bool {
+    text.split('/').nth(1) == Some("*")
+}
+
 const UUID_LEN: usize = 36;
 
 /// `text` without `-<UUID>` at its end; the rest of `eks-<UUID>` is `eks`.
@@ -571,17 +594,6 @@ fn is_uuid(text: &str) -> bool {
         _ => byte.is_ascii_hexdigit(),
     };
     text.len() == UUID_LEN && text.bytes().enumerate().all(|(place, byte)| is_at(place, byte))
-}
-
-/// The stack in a name that `CloudFormation` made: `<stack>-<logical id>-<12 or 13 capitals and digits>`.
-fn stack_of(text: &str) -> Option<&str> {
-    let (rest, random) = text.rsplit_once('-')?;
-    let (stack, logical) = rest.rsplit_once('-')?;
-    let is_random = (12..=13).contains(&random.len())
-        && random.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
-        && !is_digits(random);
-    let is_logical = !logical.is_empty() && logical.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    (is_random && is_logical && !stack.is_empty()).then_some(stack)
 }
 
 fn tag_part<'a>(members: &'a serde_json::Map<String, Value>, part: &str) -> Option<&'a str> {
@@ -606,8 +618,13 @@ fn decoded(text: &str) -> String {
 mod tests {
     use super::*;
 
-    const CALL: Call<'_> =
-        Call { source: "ec2.amazonaws.com", name: "Create", account: "111122223333", region: "eu-west-1" };
+    const CALL: Call<'_> = Call {
+        source: "ec2.amazonaws.com",
+        name: "Create",
+        account: "111122223333",
+        region: "eu-west-1",
+        service: None,
+    };
     const UUID: &str = "11111111-2222-3333-4444-abcdef123456";
 
     fn found(source: &str, request: &str, response: &str) -> Vec<(Noun, String)> {
@@ -673,17 +690,27 @@ mod tests {
         let of = |text: &str| found("ec2.amazonaws.com", &format!(r#"{{"description":"{text}"}}"#), "null");
         let scoped = |name: &str| format!("111122223333/eu-west-1/{name}");
         assert!(has(&of("ELB app/web/50dc6c495c0c9188"), Noun::LoadBalancer, &scoped("web")));
-        assert!(has(&of("ElastiCache sessions-001"), Noun::Cache, &scoped("sessions")));
+        assert!(has(&of("ElastiCache sessions-0001-001"), Noun::Cache, &scoped("sessions")));
         assert!(has(&of("ES search"), Noun::Domain, &scoped("search")));
         assert!(has(&of(&format!("AWS Lambda VPC ENI-etl-{UUID}")), Noun::Function, &scoped("etl")));
         assert!(has(&of("EFS mount target for fs-0abc1234 (fsmt-0abc1234)"), Noun::Id, "fs-0abc1234"));
     }
 
     #[test]
-    fn a_stack_is_in_the_names_that_it_makes() {
-        assert_eq!(stack_of("shop-api-Queue-1A2B3C4D5E6F"), Some("shop-api"));
-        assert_eq!(stack_of("shop-api-queue"), None);
-        assert_eq!(stack_of("a-b-123456789012"), None);
+    fn names_that_a_stack_makes_are_kept() {
+        let of_stack = Call { service: Some(STACKS), ..CALL };
+        let clues = clues(of_stack, Some(r#"{"bucketName":"shop-bucket-1a2b"}"#), None);
+        assert_eq!(clues[0].text, "111122223333/eu-west-1/shop-bucket-1a2b");
+        assert_eq!(found("s3.amazonaws.com", r#"{"bucketName":"shop-bucket-1a2b"}"#, "null"), []);
+    }
+
+    #[test]
+    fn a_global_service_names_things_of_any_region() {
+        let request = r#"{"tags":[{"key":"eks:cluster-name","value":"prod"}]}"#;
+        let found = found("iam.amazonaws.com", request, "null");
+        assert_eq!(found, [(Noun::Cluster, "111122223333/*/prod".to_owned())]);
+        assert_eq!(of_any_region("111122223333/eu-west-1/prod").as_deref(), Some("111122223333/*/prod"));
+        assert_eq!(of_any_region("i-0abc1234def567890"), None);
     }
 
     #[test]
