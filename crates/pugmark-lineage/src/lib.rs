@@ -13,6 +13,7 @@ mod activity;
 mod actor;
 mod arn;
 mod attribution;
+pub mod audit;
 mod caller;
 mod cause;
 mod clusters;

@@ -25,5 +25,6 @@ pub use cluster::{Cluster, Clusters, LifeState, Part, ServiceCall, Visit};
 pub(crate) use facts::ClusterFacts;
 pub use happening::{Happening, Outcome, Who};
 pub use operations::{Change, SubjectKind};
+pub(crate) use parameters::text_at;
 pub use service::Hand;
 pub use workloads::{NodeActivity, PodActivity, PodRight};

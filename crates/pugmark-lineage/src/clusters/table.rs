@@ -39,17 +39,29 @@ const COLUMNS: [(&str, Read, &str); 28] = [
     ("first_seen", Read::Time(|c| c.first_seen), "first record about it"),
     ("last_seen", Read::Time(|c| c.last_seen), "last record about it"),
     ("role", Read::Text(|c, _| c.role().map(str::to_owned)), "role that EKS uses for it"),
-    ("node_roles", Read::List(|c| c.node_roles().into_iter().map(str::to_owned).collect()), "roles of its nodes"),
+    (
+        "node_roles",
+        Read::List(|c| c.node_roles().into_iter().map(str::to_owned).collect()),
+        "roles of its nodes",
+    ),
     ("issuers", Read::List(|c| c.issuers.iter().cloned().collect()), "ids of its token issuer"),
     ("node_groups", Read::List(|c| parts(c, SubjectKind::NodeGroup)), "node groups ever made"),
     ("fargate_profiles", Read::List(|c| parts(c, SubjectKind::FargateProfile)), "Fargate profiles ever made"),
     ("add_ons", Read::List(|c| parts(c, SubjectKind::AddOn)), "add-ons ever made"),
     ("access_entries", Read::List(|c| parts(c, SubjectKind::AccessEntry)), "principals let in"),
     ("pod_identities", Read::List(|c| parts(c, SubjectKind::PodIdentity)), "service accounts given roles"),
-    ("changes", Read::Count(|c| c.happenings.iter().filter(|one| !one.outcome.is_failure()).count() as u64), "requests that were taken"),
+    (
+        "changes",
+        Read::Count(|c| c.happenings.iter().filter(|one| !one.outcome.is_failure()).count() as u64),
+        "requests that were taken",
+    ),
     ("refused", Read::Count(|c| c.refused().count() as u64), "requests that were refused"),
     ("alarms", Read::List(alarms), "what is relevant to security about its changes"),
-    ("service_calls", Read::Count(|c| c.service_calls.iter().map(|call| call.count).sum()), "calls that EKS made for it by itself"),
+    (
+        "service_calls",
+        Read::Count(|c| c.service_calls.iter().map(|call| call.count).sum()),
+        "calls that EKS made for it by itself",
+    ),
 ];
 
 fn root(session: Session<'_>) -> String {
@@ -113,9 +125,7 @@ fn data_type(read: &Read) -> DataType {
 fn column(read: &Read, lineage: &Lineage) -> ArrayRef {
     let all = lineage.clusters().all.iter();
     match read {
-        Read::Text(text) => {
-            Arc::new(all.map(|cluster| text(cluster, lineage)).collect::<StringViewArray>())
-        }
+        Read::Text(text) => Arc::new(all.map(|cluster| text(cluster, lineage)).collect::<StringViewArray>()),
         Read::Time(time) => {
             Arc::new(all.map(time).collect::<TimestampMicrosecondArray>().with_timezone("UTC"))
         }

@@ -70,7 +70,11 @@ type PodKey<'a> = (&'a str, &'a str, &'a str, PodRight, &'a str);
 struct Pods<'a>(BTreeMap<PodKey<'a>, (Option<Confidence>, u64, Vec<Session<'a>>)>);
 
 impl<'a> Pods<'a> {
-    fn meet(&mut self, key: PodKey<'a>, confidence: Confidence) -> &mut (Option<Confidence>, u64, Vec<Session<'a>>) {
+    fn meet(
+        &mut self,
+        key: PodKey<'a>,
+        confidence: Confidence,
+    ) -> &mut (Option<Confidence>, u64, Vec<Session<'a>>) {
         let one = self.0.entry(key).or_default();
         one.0 = Some(one.0.map_or(confidence, |known| known.min(confidence)));
         one
@@ -101,7 +105,10 @@ impl Clusters {
                 pods.meet(key, confidence).2.extend(party.tree().into_iter().map(|node| node.session));
             }
         }
-        let tell = |(key, (confidence, issued, sessions)): (PodKey<'a>, (Option<Confidence>, u64, Vec<Session<'a>>))| {
+        let tell = |(key, (confidence, issued, sessions)): (
+            PodKey<'a>,
+            (Option<Confidence>, u64, Vec<Session<'a>>),
+        )| {
             let (namespace, service_account, pod, right, role) = key;
             let calls = calls(&sessions, lineage);
             let confidence = confidence.unwrap_or(Confidence::Weak);
@@ -118,7 +125,9 @@ impl Cluster {
             self.node_roles().into_iter().map(|role| (role, Vec::new())).collect();
         for session in lineage.parties() {
             let in_time = || {
-                let (Some(first), Some(last)) = (session.first_seen(), session.last_seen()) else { return true };
+                let (Some(first), Some(last)) = (session.first_seen(), session.last_seen()) else {
+                    return true;
+                };
                 overlaps(self, first, last.saturating_add(1))
             };
             if let Some(sessions) = session.role().and_then(|role| by_role.get_mut(role))
@@ -153,7 +162,8 @@ fn pod_of<'a>(cluster: &Cluster, issuance: Issuance<'a>, is_only: bool) -> Optio
         return None;
     }
     if let Some([name, namespace, service_account, pod]) = issuance.pod() {
-        let is_here = name == cluster.name && issuance.recipient().is_none_or(|account| account == cluster.account);
+        let is_here =
+            name == cluster.name && issuance.recipient().is_none_or(|account| account == cluster.account);
         let key = (namespace, service_account, pod, PodRight::PodIdentity, role);
         return is_here.then_some((key, Confidence::Certain));
     }
@@ -161,12 +171,17 @@ fn pod_of<'a>(cluster: &Cluster, issuance: Issuance<'a>, is_only: bool) -> Optio
     let provider = caller.provider.filter(|provider| is_cluster_provider(provider))?;
     let confidence = of_provider(cluster, provider, is_only)?;
     let subject = caller.user_name.and_then(|name| name.strip_prefix("system:serviceaccount:"));
-    let (namespace, service_account) = subject.and_then(|subject| subject.split_once(':')).unwrap_or_default();
+    let (namespace, service_account) =
+        subject.and_then(|subject| subject.split_once(':')).unwrap_or_default();
     Some(((namespace, service_account, "", PodRight::Irsa, role), confidence))
 }
 
 /// The pod whose session's issuance is not among the records, as far as the session itself tells.
-fn unissued_pod<'a>(cluster: &Cluster, session: Session<'a>, is_only: bool) -> Option<(PodKey<'a>, Confidence)> {
+fn unissued_pod<'a>(
+    cluster: &Cluster,
+    session: Session<'a>,
+    is_only: bool,
+) -> Option<(PodKey<'a>, Confidence)> {
     let caller = session.caller();
     let role = session.role().unwrap_or_default();
     match session.class() {
