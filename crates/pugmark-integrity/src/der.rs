@@ -27,15 +27,18 @@ pub(crate) fn rsa_public_key(bytes: &[u8]) -> Option<&[u8]> {
     (algorithm == RSA_ENCRYPTION && is_rsa_public_key(key)).then_some(key)
 }
 
-/// True for a sequence of two integers and nothing else.
-pub(crate) fn is_rsa_public_key(bytes: &[u8]) -> bool {
-    let integers = || {
-        let (SEQUENCE, body, []) = element(bytes)? else { return None };
-        let (INTEGER, _, rest) = element(body)? else { return None };
-        let (INTEGER, _, []) = element(rest)? else { return None };
-        Some(())
-    };
-    integers().is_some()
+fn is_rsa_public_key(bytes: &[u8]) -> bool {
+    modulus_bytes(bytes).is_some()
+}
+
+/// Length of the modulus of a PKCS#1 key: a sequence of two integers and
+/// nothing else.
+pub(crate) fn modulus_bytes(bytes: &[u8]) -> Option<usize> {
+    let (SEQUENCE, body, []) = element(bytes)? else { return None };
+    let (INTEGER, modulus, rest) = element(body)? else { return None };
+    let (INTEGER, _, []) = element(rest)? else { return None };
+    // A leading zero says that the number is positive.
+    Some(modulus.len() - usize::from(modulus.starts_with(&[0])))
 }
 
 /// Tag, content and what follows.

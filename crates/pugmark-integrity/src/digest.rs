@@ -20,10 +20,10 @@ use crate::hex;
 
 /// Uncompressed bytes of one digest. A digest of the busiest hours has some
 /// ten thousand log files of about 400 bytes each.
-pub const DIGEST_BYTES_MAX: usize = 256 << 20;
+pub const DIGEST_BYTES_MAX: usize = 64 << 20;
 
 /// Log files of one digest.
-pub const DIGEST_FILES_MAX: usize = 500_000;
+pub const DIGEST_FILES_MAX: usize = 150_000;
 
 /// The one algorithm that digests are signed with.
 pub const SIGNATURE_ALGORITHM: &str = "SHA256withRSA";

@@ -14,6 +14,7 @@ use base64::engine::general_purpose::STANDARD;
 use md5::{Digest as _, Md5};
 use pugmark_event::{format_time, parse_time};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::der;
 use crate::hex;
@@ -49,8 +50,10 @@ impl PublicKey {
     /// If it is no such key.
     pub fn from_der(der: &[u8], origin: &str) -> Result<PublicKey, KeyFault> {
         let fault = |reason| KeyFault { origin: origin.to_owned(), reason };
-        if !der::is_rsa_public_key(der) {
-            return Err(fault(KeyReason::NotAKey));
+        match der::modulus_bytes(der) {
+            None => return Err(fault(KeyReason::NotAKey)),
+            Some(256..=1_024) => {}
+            Some(_) => return Err(fault(KeyReason::NotUsable)),
         }
         let parsed = ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, der);
         Ok(PublicKey {
@@ -114,7 +117,7 @@ pub enum KeyReason {
     #[error("its fingerprint is `{0}`, not the stated one")]
     Fingerprint(String),
     /// A time that cannot be read.
-    #[error("`{0}` is not a time")]
+    #[error("{0} is not a time")]
     Time(String),
 }
 
@@ -190,8 +193,8 @@ impl PublicKeys {
         let key = |key: &PublicKey| ListedKey {
             value: STANDARD.encode(&key.der),
             fingerprint: Some(key.fingerprint.clone()),
-            since: key.since.map(|time| Moment::Text(format_time(time))),
-            until: key.until.map(|time| Moment::Text(format_time(time))),
+            since: key.since.map(|time| Value::from(format_time(time))),
+            until: key.until.map(|time| Value::from(format_time(time))),
             region: key.region.clone(),
             origin: Some(key.origin.clone()),
         };
@@ -218,30 +221,26 @@ struct ListedKey {
     #[serde(skip_serializing_if = "Option::is_none")]
     fingerprint: Option<String>,
     #[serde(rename = "ValidityStartTime", skip_serializing_if = "Option::is_none")]
-    since: Option<Moment>,
+    since: Option<Value>,
     #[serde(rename = "ValidityEndTime", skip_serializing_if = "Option::is_none")]
-    until: Option<Moment>,
+    until: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     region: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     origin: Option<String>,
 }
 
-/// Seconds since 1970, as the API sends them, or text, as the AWS CLI prints it.
-#[derive(Serialize, Deserialize)]
-#[serde(untagged)]
-enum Moment {
-    Seconds(f64),
-    Text(String),
-}
-
-impl Moment {
-    fn micros(&self) -> Result<i64, KeyReason> {
-        match self {
-            Moment::Seconds(seconds) if seconds.abs() < 1e12 => Ok((seconds * 1e6) as i64),
-            Moment::Seconds(seconds) => Err(KeyReason::Time(seconds.to_string())),
-            Moment::Text(text) => parse_time(text.as_bytes()).ok_or_else(|| KeyReason::Time(text.clone())),
-        }
+/// An instant: seconds since 1970, as the API sends them, or text, as the AWS
+/// CLI prints it.
+fn micros(moment: &Value) -> Result<i64, KeyReason> {
+    let wrong = || KeyReason::Time(moment.to_string());
+    match moment {
+        Value::String(text) => parse_time(text.as_bytes()).ok_or_else(wrong),
+        Value::Number(seconds) => match seconds.as_f64() {
+            Some(seconds) if seconds.abs() < 1e12 => Ok((seconds * 1e6) as i64),
+            _ => Err(wrong()),
+        },
+        _ => Err(wrong()),
     }
 }
 
@@ -259,9 +258,8 @@ impl ListedKey {
         if self.fingerprint.is_some_and(|stated| stated != key.fingerprint) {
             return Err(fault(KeyReason::Fingerprint(key.fingerprint)));
         }
-        let micros = |moment: Option<Moment>| moment.map(|moment| moment.micros()).transpose();
-        key.since = micros(self.since).map_err(fault)?;
-        key.until = micros(self.until).map_err(fault)?;
+        key.since = self.since.as_ref().map(micros).transpose().map_err(fault)?;
+        key.until = self.until.as_ref().map(micros).transpose().map_err(fault)?;
         key.region = self.region;
         if let Some(origin) = self.origin {
             key.origin = origin;

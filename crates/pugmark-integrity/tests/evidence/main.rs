@@ -4,5 +4,8 @@
 mod aws_cli;
 mod bucket;
 mod clean;
+mod hostile;
 mod mutations;
+mod public_keys;
 mod server;
+mod witness;
