@@ -65,6 +65,42 @@ Examples:
   pugmark coverage logs/ --output html --to coverage.html
 ";
 
+pub(crate) const WHO: &str = "\
+Examples:
+  pugmark who logs/ ASIAEXAMPLE000000001              the person behind a temporary key
+  pugmark who logs/ arn:aws:sts::111122223333:assumed-role/Admin/deploy
+  pugmark who logs/ 203.0.113.7 --when 'last 7d'
+  pugmark who logs/ alice --events                    and all that was done
+  pugmark who logs/ AKIAEXAMPLE000000001 --output mermaid
+";
+
+pub(crate) const SESSIONS: &str = "\
+Examples:
+  pugmark sessions logs/
+  pugmark sessions logs/ --actor alice --latest -n 20
+  pugmark sessions logs/ --suspicious
+  pugmark sessions s3://acme-logs/AWSLogs/ --when 'last 2d' --output csv
+  pugmark sessions logs/ --account 111122223333
+";
+
+pub(crate) const SESSION: &str = "\
+Examples:
+  pugmark session logs/ 3f2a91bc                      one session, by its short id
+  pugmark session logs/ latest                        the one used last
+  pugmark session logs/ ASIAEXAMPLE000000001 --events
+  pugmark session logs/ 3f2a91bc --events --unfold
+  pugmark session logs/ 3f2a91bc --output json
+";
+
+pub(crate) const WHY: &str = "\
+Examples:
+  pugmark why logs/ 0a1b2c3d-1111-2222-3333-444455556666
+  pugmark why logs/ 0a1b2c3d-1111-2222-3333-444455556666 --output json
+  pugmark why s3://acme-logs/AWSLogs/ 0a1b2c3d-1111-2222-3333-444455556666 --when 2026-08-01
+  pugmark sql logs/ -q 'SELECT * FROM causes'         all causes that were found
+  pugmark search logs/ -w \"cause = '0a1b2c3d-1111-2222-3333-444455556666'\"
+";
+
 pub(crate) const GENERATE: &str = "\
 Examples:
   pugmark generate demo

@@ -126,7 +126,7 @@ impl Test {
             Test::Name(_) => vec![Leaf::EventName],
             Test::Service(_) => vec![Leaf::EventSource],
             Test::Actor(_) => {
-                let own = [Leaf::SourceIdentity, Leaf::IdentityAccessKeyId];
+                let own = [Leaf::SourceIdentity, Leaf::IdentityAccessKeyId, Leaf::Actor];
                 Who::LEAVES.into_iter().chain(own).collect()
             }
             Test::Key(_) => {

@@ -26,6 +26,7 @@ mod json_path;
 mod pattern;
 mod plan;
 mod printer;
+mod provenance;
 mod run;
 mod suggest;
 mod time_expr;

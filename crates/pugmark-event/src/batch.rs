@@ -92,6 +92,12 @@ impl EventBatch {
         EventBatch { batch: self.batch.slice(0, rows.min(self.rows())), projection: self.projection }
     }
 
+    /// One row, without copying.
+    #[must_use]
+    pub fn row(&self, row: usize) -> EventBatch {
+        EventBatch { batch: self.batch.slice(row, 1), projection: self.projection }
+    }
+
     /// Rows of several batches of one projection, as (batch, row), in this order.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! The command line as typed; `plan.rs` makes objects of it.
 
 pub(crate) mod evidence;
+pub(crate) mod lineage;
 
 use clap::{ArgAction, Args as ClapArgs, CommandFactory, Parser, Subcommand, ValueHint};
 
@@ -50,6 +51,9 @@ pub(crate) enum Command {
     /// Counts by field, with first and last seen
     #[command(before_help = examples::STATS, help_template = TEMPLATE, disable_help_flag = true)]
     Stats(Box<StatsArgs>),
+    /// Who really did it
+    #[command(flatten)]
+    Lineage(lineage::LineageCommand),
     /// What the answers stand on
     #[command(flatten)]
     Evidence(evidence::EvidenceCommand),

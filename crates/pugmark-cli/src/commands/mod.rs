@@ -3,6 +3,7 @@
 mod doctor;
 mod evidence;
 mod generate;
+mod lineage;
 mod reference;
 mod scan;
 mod search;
@@ -73,6 +74,7 @@ pub(crate) fn run(args: Args) -> Result<Exit, Failure> {
             stats::stats(&args, &start)
         }
         Command::Evidence(command) => evidence::run(command),
+        Command::Lineage(command) => lineage::run(command),
         other => run_other(other),
     }
 }
@@ -128,7 +130,8 @@ fn run_other(command: Command) -> Result<Exit, Failure> {
         | Command::Sql(_)
         | Command::Show(_)
         | Command::Stats(_)
-        | Command::Evidence(_) => {
+        | Command::Evidence(_)
+        | Command::Lineage(_) => {
             unreachable!("`run` has dealt with the commands that read events")
         }
     }

@@ -1,12 +1,12 @@
 //! `pugmark search`: the timeline of the events that match.
 
 use std::ops::ControlFlow;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Schema, SchemaRef};
 use jiff::tz::TimeZone;
-use pugmark_event::{EventBatch, Leaf, Projection, Tally};
+use pugmark_event::{Column, EventBatch, Leaf, Projection, Tally};
 use pugmark_scan::{Duplicates, Order, Request, Sink, scan, sorted};
 use pugmark_source::Listing;
 
@@ -17,6 +17,7 @@ use crate::exit::{Exit, Failure};
 use crate::filter::Filters;
 use crate::plan::Reading;
 use crate::printer::{Content, Ended, Format, Rows};
+use crate::provenance::attach;
 use crate::run::{Run, nothing_found, request};
 use crate::view::{self, ViewColumn};
 
@@ -32,6 +33,7 @@ pub(super) fn search(args: &SearchArgs, start: &Start) -> Result<Exit, Failure> 
     request.limit = args.limit;
 
     let mut run = Run::start(&start.printer)?;
+    attach(&reading, &run, &mut request)?;
     let (listing, listed) = run.list(&reading)?;
     let found = if args.unordered {
         unordered(listing, &request, &layout, &mut run)?
@@ -90,14 +92,15 @@ impl Layout {
         match self {
             Layout::View(columns, _) => view::projection(columns),
             Layout::Records => std::iter::once(Leaf::Raw).collect(),
-            Layout::Columns => Projection::all(),
+            Layout::Columns => recorded().flat_map(Column::leaves).map(|field| field.leaf).collect(),
         }
     }
 
     fn schema(&self) -> SchemaRef {
         match self {
             Layout::View(columns, _) => view::schema(columns),
-            Layout::Records | Layout::Columns => pugmark_event::schema(),
+            Layout::Records => pugmark_event::schema(),
+            Layout::Columns => Arc::new(Schema::new(recorded().map(Column::arrow).collect::<Vec<_>>())),
         }
     }
 
@@ -111,9 +114,22 @@ impl Layout {
     fn print(&self, batch: &EventBatch, rows: &mut Rows) -> Result<(), Failure> {
         match self {
             Layout::View(columns, zone) => rows.batch(&view::view(batch, columns, zone)?),
-            Layout::Records | Layout::Columns => rows.batch(batch.record_batch()),
+            Layout::Records => rows.batch(batch.record_batch()),
+            Layout::Columns => {
+                // A filter may have brought computed columns along.
+                let schema = batch.record_batch().schema();
+                let recorded: Vec<usize> = recorded().filter_map(|column| schema.index_of(column.name()).ok()).collect();
+                rows.batch(&batch.record_batch().project(&recorded)?)
+            }
         }
     }
+}
+
+/// The columns that records have. Computed ones cost a reading of the whole
+/// input: they are named by `--columns`, or selected by SQL.
+fn recorded() -> impl Iterator<Item = Column> {
+    let is_computed = |column: &Column| column.leaves().iter().any(|field| field.leaf.is_computed());
+    Column::all().iter().copied().filter(move |column| !is_computed(column))
 }
 
 fn ordered(

@@ -16,6 +16,7 @@ use crate::exit::{Exit, Failure};
 use crate::filter::Filters;
 use crate::plan::{self, Reading};
 use crate::printer::{Content, Ended};
+use crate::provenance::Provenance;
 use crate::run::{Run, request};
 
 /// How soon Ctrl-C is noticed while the engine is at work.
@@ -41,6 +42,10 @@ pub(super) fn sql(args: &SqlArgs, mut start: Start) -> Result<Exit, Failure> {
     }
     let text = statement(args)?;
     let mut run = Run::start(&start.printer)?;
+    if let Ok(provenance) = Provenance::new(&reading, &run) {
+        options.request.annotators.push(provenance.columns());
+        options.tables = provenance.tables();
+    }
     let (listing, _) = run.list(&reading)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(reading.threads)

@@ -14,6 +14,7 @@ use crate::filter::Filters;
 use crate::json_path::JsonPath;
 use crate::plan::Reading;
 use crate::printer::{Ended, Format, sparkline, squeeze, time_text};
+use crate::provenance::attach;
 use crate::run::{Run, nothing_found, request};
 use crate::view::{Outcome, ViewColumn, action, projection};
 use crate::who::{Texts, Who};
@@ -36,6 +37,7 @@ pub(super) fn stats(args: &StatsArgs, start: &Start) -> Result<Exit, Failure> {
     filters.apply(&mut request);
 
     let mut run = Run::start(&start.printer)?;
+    attach(&reading, &run, &mut request)?;
     let (listing, listed) = run.list(&reading)?;
     let (counters, tally) =
         scan(listing, &request, &run.progress, || Counter { keys: &keys, groups: Groups::default() })?;

@@ -1,0 +1,139 @@
+//! Commands about who really did it.
+
+mod sessions;
+mod timeline;
+mod tree;
+mod who;
+mod why;
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use pugmark_event::{EventBatch, Leaf};
+use pugmark_lineage::{Caller, Lineage, Rows, Session};
+use pugmark_scan::{Sink, scan};
+use pugmark_source::list;
+
+use super::{Column, Start, print_rows};
+use crate::args::lineage::{AboutArgs, LineageCommand};
+use crate::examples;
+use crate::exit::{Exit, Failure};
+use crate::plan::Reading;
+use crate::printer::Ended;
+use crate::provenance::Provenance;
+use crate::run::{Run, request};
+
+/// Does what the command line says.
+pub(super) fn run(command: LineageCommand) -> Result<Exit, Failure> {
+    match command {
+        LineageCommand::Who(mut args) => {
+            let form = tree::Form::taken_from(&mut args.about.talk);
+            let Some(start) = begin(&args.about, examples::WHO)? else { return Ok(Exit::Done) };
+            who::who(&args, form, &start)
+        }
+        LineageCommand::Sessions(args) => {
+            let quiet = args.quiet.quiet;
+            let Some(start) = Start::new(&args.talk, Some(&args.access), quiet, examples::SESSIONS)? else {
+                return Ok(Exit::Done);
+            };
+            sessions::sessions(&args, &start)
+        }
+        LineageCommand::Session(mut args) => {
+            let form = tree::Form::taken_from(&mut args.about.talk);
+            let Some(start) = begin(&args.about, examples::SESSION)? else { return Ok(Exit::Done) };
+            who::session(&args, form, &start)
+        }
+        LineageCommand::Why(args) => {
+            let Some(start) = begin(&args, examples::WHY)? else { return Ok(Exit::Done) };
+            why::why(&args, &start)
+        }
+    }
+}
+
+fn begin(args: &AboutArgs, examples: &str) -> Result<Option<Start>, Failure> {
+    Start::new(&args.talk, Some(&args.access), args.quiet.quiet, examples)
+}
+
+/// A question about one subject, and what is known to answer it.
+struct Question<'a> {
+    subject: &'a str,
+    reading: Reading,
+    run: Run<'a>,
+    provenance: Provenance,
+}
+
+impl<'a> Question<'a> {
+    fn new(args: &'a AboutArgs, start: &'a Start) -> Result<Question<'a>, Failure> {
+        let Some((subject, sources)) = args.words.split_last().filter(|(_, sources)| !sources.is_empty()) else {
+            return Err(Failure::new("nothing is asked about", "write the sources first and the subject last"));
+        };
+        let reading = Reading::new(sources, &args.select, &start.settings, &start.now)?;
+        let run = Run::start(&start.printer)?;
+        let provenance = Provenance::new(&reading, &run)?;
+        Ok(Question { subject, reading, run, provenance })
+    }
+
+    fn lineage(&self) -> Result<Arc<Lineage>, Failure> {
+        self.provenance.lineage()
+    }
+
+    /// The party that made the event whose id is asked about, if there is such an event.
+    fn event<'b>(&self, lineage: &'b Lineage) -> Result<Option<Session<'b>>, Failure> {
+        let reading = &self.reading;
+        let leaves = Caller::LEAVES.into_iter().chain([Leaf::EventId]);
+        let mut request = request(reading, leaves.collect());
+        request.needles = vec![self.subject.as_bytes().to_vec()];
+        let listing =
+            list(&reading.locations, &reading.selection, &reading.access, &reading.limits, &self.run.progress)?;
+        let make = || Named { id: self.subject, lineage, found: None };
+        let (found, _tally) = scan(listing, &request, &self.run.progress, make)?;
+        Ok(found.into_iter().find_map(|named| named.found))
+    }
+
+    /// Says that there is no answer, and what was covered.
+    fn unknown(&mut self, lineage: &Lineage, what: &str) -> Exit {
+        self.run.quiet();
+        self.run.printer.note(&format!("{what} `{}` in {}", self.subject, covered(lineage)));
+        self.end(Exit::No)
+    }
+
+    /// The exit of the run, or `exit` if nothing went wrong.
+    fn end(&mut self, exit: Exit) -> Exit {
+        self.run.quiet();
+        match self.run.finish(self.provenance.tally(), 0, Ended::AtTheEnd) {
+            Exit::Done => exit,
+            other => other,
+        }
+    }
+}
+
+/// Looks for the event called `id`.
+struct Named<'a, 'b> {
+    id: &'a str,
+    lineage: &'b Lineage,
+    found: Option<Session<'b>>,
+}
+
+impl Sink for Named<'_, '_> {
+    fn batch(&mut self, batch: EventBatch) -> ControlFlow<()> {
+        let rows = Rows::of(&batch);
+        let row = rows.iter().find(|row| row.text(Leaf::EventId) == Some(self.id));
+        match row {
+            Some(row) => {
+                self.found = self.lineage.party(row);
+                ControlFlow::Break(())
+            }
+            None => ControlFlow::Continue(()),
+        }
+    }
+}
+
+/// The time that the events span.
+fn covered(lineage: &Lineage) -> String {
+    match lineage.covered() {
+        (Some(first), Some(last)) => {
+            format!("events of {} to {}", pugmark_event::format_time(first), pugmark_event::format_time(last))
+        }
+        _ => "no events".to_owned(),
+    }
+}
