@@ -101,6 +101,15 @@ Examples:
   pugmark search logs/ -w \"cause = '0a1b2c3d-1111-2222-3333-444455556666'\"
 ";
 
+pub(crate) const EKS: &str = "\
+Examples:
+  pugmark eks logs/
+  pugmark eks logs/ --cluster prod --events           its timeline
+  pugmark eks logs/ --audit k8s/prod/audit.jsonl      with what Kubernetes recorded
+  pugmark eks s3://acme-logs/AWSLogs/ --region eu-west-1 --when 'last 30d'
+  pugmark eks logs/ --output json
+";
+
 pub(crate) const GENERATE: &str = "\
 Examples:
   pugmark generate demo

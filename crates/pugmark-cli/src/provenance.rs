@@ -11,9 +11,7 @@ use std::sync::{Arc, OnceLock};
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use pugmark_event::{EventBatch, Leaf, Projection, Tally, TimeRange};
-use pugmark_lineage::{
-    Caller, Causes, Facts, Folded, Folds, Lineage, LineageColumns, LineageOnce,
-};
+use pugmark_lineage::{Caller, Causes, Facts, Folded, Folds, Lineage, LineageColumns, LineageOnce};
 use pugmark_query::ComputedTable;
 use pugmark_scan::{Request, ScanError, Sink, scan};
 use pugmark_source::{Location, Progress, Selection, list};
@@ -165,7 +163,9 @@ pub(crate) fn attach(reading: &Reading, run: &Run<'_>, request: &mut Request) ->
         return Ok(());
     }
     if is_read_once(reading) {
-        run.printer.note("stdin can be read only once, so chains of roles are not followed; save it to a file first");
+        run.printer.note(
+            "stdin can be read only once, so chains of roles are not followed; save it to a file first",
+        );
         return Ok(());
     }
     request.annotators.push(Provenance::new(reading, run)?.columns());

@@ -20,6 +20,9 @@ pub(crate) enum LineageCommand {
     /// Which request made a service act: the causes of one event
     #[command(before_help = examples::WHY, help_template = TEMPLATE, disable_help_flag = true)]
     Why(Box<AboutArgs>),
+    /// EKS clusters: who created, changed, entered them, and what they did
+    #[command(before_help = examples::EKS, help_template = TEMPLATE, disable_help_flag = true)]
+    Eks(Box<EksArgs>),
 }
 
 /// `pugmark who`, `pugmark session`
@@ -68,6 +71,30 @@ pub(crate) struct AboutArgs {
     /// Sources, then what it is about
     #[arg(value_names = ["SOURCE", "SUBJECT"], num_args = 2.., required_unless_present_any = ["examples", "explain_config"], value_hint = ValueHint::AnyPath)]
     pub(crate) words: Vec<String>,
+    #[command(flatten)]
+    pub(crate) select: SelectArgs,
+    #[command(flatten)]
+    pub(crate) access: AccessArgs,
+    #[command(flatten)]
+    pub(crate) talk: TalkArgs,
+    #[command(flatten)]
+    pub(crate) quiet: QuietArgs,
+}
+
+/// `pugmark eks`
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct EksArgs {
+    #[arg(help = SOURCE_HELP, value_name = "SOURCE", required_unless_present_any = ["examples", "explain_config"], value_hint = ValueHint::AnyPath)]
+    pub(crate) sources: Vec<String>,
+    /// Only clusters of this name or ARN
+    #[arg(long, value_name = "NAME", help_heading = "Filters")]
+    pub(crate) cluster: Vec<String>,
+    /// Kubernetes audit and authenticator logs of the clusters
+    #[arg(long, value_name = "SOURCE", help_heading = "Filters", value_hint = ValueHint::AnyPath)]
+    pub(crate) audit: Vec<String>,
+    /// The timeline of each cluster
+    #[arg(long)]
+    pub(crate) events: bool,
     #[command(flatten)]
     pub(crate) select: SelectArgs,
     #[command(flatten)]

@@ -31,7 +31,8 @@ pub(crate) struct Args {
     pub(crate) examples: bool,
 }
 
-pub(crate) const TEMPLATE: &str = "{about-with-newline}\n{before-help}{usage-heading} {usage}\n\n{all-args}{after-help}";
+pub(crate) const TEMPLATE: &str =
+    "{about-with-newline}\n{before-help}{usage-heading} {usage}\n\n{all-args}{after-help}";
 
 /// The commands.
 #[derive(Debug, Subcommand)]

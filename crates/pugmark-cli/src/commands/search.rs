@@ -1,8 +1,8 @@
 //! `pugmark search`: the timeline of the events that match.
 
 use std::ops::ControlFlow;
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use arrow::datatypes::{Schema, SchemaRef};
 use jiff::tz::TimeZone;
@@ -118,7 +118,8 @@ impl Layout {
             Layout::Columns => {
                 // A filter may have brought computed columns along.
                 let schema = batch.record_batch().schema();
-                let recorded: Vec<usize> = recorded().filter_map(|column| schema.index_of(column.name()).ok()).collect();
+                let recorded: Vec<usize> =
+                    recorded().filter_map(|column| schema.index_of(column.name()).ok()).collect();
                 rows.batch(&batch.record_batch().project(&recorded)?)
             }
         }

@@ -1,5 +1,6 @@
 //! Commands about who really did it.
 
+mod eks;
 mod sessions;
 mod timeline;
 mod tree;
@@ -43,6 +44,13 @@ pub(super) fn run(command: LineageCommand) -> Result<Exit, Failure> {
             let Some(start) = begin(&args.about, examples::SESSION)? else { return Ok(Exit::Done) };
             who::session(&args, form, &start)
         }
+        LineageCommand::Eks(args) => {
+            let Some(start) = Start::new(&args.talk, Some(&args.access), args.quiet.quiet, examples::EKS)?
+            else {
+                return Ok(Exit::Done);
+            };
+            eks::eks(&args, &start)
+        }
         LineageCommand::Why(args) => {
             let Some(start) = begin(&args, examples::WHY)? else { return Ok(Exit::Done) };
             why::why(&args, &start)
@@ -64,8 +72,12 @@ struct Question<'a> {
 
 impl<'a> Question<'a> {
     fn new(args: &'a AboutArgs, start: &'a Start) -> Result<Question<'a>, Failure> {
-        let Some((subject, sources)) = args.words.split_last().filter(|(_, sources)| !sources.is_empty()) else {
-            return Err(Failure::new("nothing is asked about", "write the sources first and the subject last"));
+        let Some((subject, sources)) = args.words.split_last().filter(|(_, sources)| !sources.is_empty())
+        else {
+            return Err(Failure::new(
+                "nothing is asked about",
+                "write the sources first and the subject last",
+            ));
         };
         let reading = Reading::new(sources, &args.select, &start.settings, &start.now)?;
         let run = Run::start(&start.printer)?;
@@ -83,8 +95,13 @@ impl<'a> Question<'a> {
         let leaves = Caller::LEAVES.into_iter().chain([Leaf::EventId]);
         let mut request = request(reading, leaves.collect());
         request.needles = vec![self.subject.as_bytes().to_vec()];
-        let listing =
-            list(&reading.locations, &reading.selection, &reading.access, &reading.limits, &self.run.progress)?;
+        let listing = list(
+            &reading.locations,
+            &reading.selection,
+            &reading.access,
+            &reading.limits,
+            &self.run.progress,
+        )?;
         let make = || Named { id: self.subject, lineage, found: None };
         let (found, _tally) = scan(listing, &request, &self.run.progress, make)?;
         Ok(found.into_iter().find_map(|named| named.found))

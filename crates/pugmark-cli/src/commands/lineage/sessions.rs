@@ -48,7 +48,8 @@ fn is_wanted(session: Session<'_>, reading: &Reading, actors: &[Pattern]) -> boo
             || own.is_some_and(|own| wanted.iter().any(|text| text == own))
             || session.counts(what).kept.iter().any(|(text, _)| wanted.iter().any(|wanted| wanted == text))
     };
-    let names = [Some(session.name()), Some(session.actor().text().to_owned()), session.arn().map(str::to_owned)];
+    let names =
+        [Some(session.name()), Some(session.actor().text().to_owned()), session.arn().map(str::to_owned)];
     is_within
         && has(&reading.selection.accounts, Counted::Account, session.account())
         && has(&reading.selection.regions, Counted::Region, None)

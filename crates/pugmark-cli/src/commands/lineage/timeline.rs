@@ -89,7 +89,8 @@ pub(super) fn print(
         let causes = Causes::of(&batch);
         for row in 0..batch.rows() {
             let cells = shown.columns().iter();
-            let cells = cells.map(|column| cell_text(column, row, printer.zone()).map(std::borrow::Cow::into_owned));
+            let cells =
+                cells.map(|column| cell_text(column, row, printer.zone()).map(std::borrow::Cow::into_owned));
             folding.take(cells.collect(), causes.get(row));
         }
         rows.batch(&folding.ready(WAITING, &shown)?)?;
@@ -163,7 +164,9 @@ impl Folding<'_> {
             return;
         };
         let is_same = |line: &&mut Line| {
-            line.fold.as_ref().is_some_and(|((its_cause, its_role), _)| its_cause == cause && its_role == role)
+            line.fold
+                .as_ref()
+                .is_some_and(|((its_cause, its_role), _)| its_cause == cause && its_role == role)
         };
         if let Some(Line { fold: Some((_, count)), .. }) = self.waiting.iter_mut().rev().find(is_same) {
             *count += 1;

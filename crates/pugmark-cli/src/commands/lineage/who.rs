@@ -176,8 +176,11 @@ fn top(sessions: &[Session<'_>], what: Counted) -> String {
     }
     let mut list: Vec<(&str, u64)> = sums.into_iter().collect();
     list.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
-    let shown: Vec<String> =
-        list.iter().take(TOP).map(|(text, count)| format!("{} {}", escape(text), count_words(*count))).collect();
+    let shown: Vec<String> = list
+        .iter()
+        .take(TOP)
+        .map(|(text, count)| format!("{} {}", escape(text), count_words(*count)))
+        .collect();
     let mut line = shown.join("   ");
     let more = list.len().saturating_sub(TOP);
     if more > 0 || rest > 0 {

@@ -10,9 +10,7 @@ use super::tree::{Tree, session_json};
 use super::{Question, Start};
 use crate::args::lineage::AboutArgs;
 use crate::exit::{Exit, Failure};
-use crate::printer::{
-    Ended, Format, Printer, Role, cell_text, counted, escape, json_document, time_text,
-};
+use crate::printer::{Ended, Format, Printer, Role, cell_text, counted, escape, json_document, time_text};
 use crate::run::request;
 use crate::view;
 
@@ -74,8 +72,13 @@ fn read(question: &Question<'_>, lineage: &Lineage) -> Result<(Vec<EventBatch>, 
     let reading = &question.reading;
     let leaves = Caller::LEAVES.into_iter().chain(Causes::LEAVES).chain([Leaf::EventId, Leaf::Raw]);
     let request = request(reading, view::projection(view::SHORT).union(leaves.collect()));
-    let listing =
-        list(&reading.locations, &reading.selection, &reading.access, &reading.limits, &question.run.progress)?;
+    let listing = list(
+        &reading.locations,
+        &reading.selection,
+        &reading.access,
+        &reading.limits,
+        &question.run.progress,
+    )?;
     let make = || Search { id: question.subject, lineage, events: Vec::new(), folds: Folds::default() };
     let (found, tally) = scan(listing, &request, &question.run.progress, make)?;
     let (mut events, mut folds) = (Vec::new(), Folds::default());
@@ -136,7 +139,13 @@ impl Answer<'_> {
                 }
             }
             Why::Ambiguous { service, candidates } => {
-                put!(out, "{}one of {} requests to `{}`:\n", head("because"), candidates.len(), escape(service));
+                put!(
+                    out,
+                    "{}one of {} requests to `{}`:\n",
+                    head("because"),
+                    candidates.len(),
+                    escape(service)
+                );
                 for request in candidates.iter().take(10) {
                     put!(out, "         {}\n", self.request_words(request, printer));
                 }
@@ -162,7 +171,12 @@ impl Answer<'_> {
         let folds: Vec<&Fold> = self.consequences().collect();
         if !folds.is_empty() {
             let effects: u64 = folds.iter().map(|fold| fold.effects).sum();
-            put!(out, "\n{}{} of services\n", paint.role(Role::Strong, "came of it  "), counted(effects, "event"));
+            put!(
+                out,
+                "\n{}{} of services\n",
+                paint.role(Role::Strong, "came of it  "),
+                counted(effects, "event")
+            );
             for fold in folds {
                 let names: Vec<String> =
                     fold.names.iter().map(|(name, count)| format!("{} {count}", escape(name))).collect();
