@@ -90,7 +90,7 @@ pub fn validate_logs(evidence: &Evidence, keys: &PublicKeys, run: &AwsRun) -> Aw
         Ok(()) => walk.summary(),
         Err(Aborted(reason)) => {
             let output = &mut walk.status.output;
-            writeln!(output.stderr, "{reason}").expect("a string takes all that is written");
+            writeln!(output.stderr, "{reason}").expect(STRING);
             output.exit = 255;
         }
     }
@@ -193,6 +193,9 @@ struct Walk<'a> {
     found: Option<(i64, i64)>,
 }
 
+/// Why writing to a string cannot fail.
+const STRING: &str = "a string takes all that is written";
+
 const HOUR: i64 = 3_600_000_000;
 
 impl<'a> Walk<'a> {
@@ -205,7 +208,7 @@ impl<'a> Walk<'a> {
             display_time(start),
             display_time(end)
         )
-        .expect("a string takes all that is written");
+        .expect(STRING);
         let bucket = match &self.run.bucket {
             Some(bucket) => bucket.clone(),
             None => self.buckets.newest_bucket(&self.names).unwrap_or_default(),
@@ -244,29 +247,7 @@ impl<'a> Walk<'a> {
                 Ok(digest) => {
                     last_start = digest.start;
                     self.valid(&chain, &digest);
-                    match digest.previous {
-                        Some(previous) => {
-                            if *previous.bucket != *chain.bucket {
-                                chain.bucket = previous.bucket.to_string();
-                                let (plain, backfill) =
-                                    self.buckets.list(&self.names, &chain.bucket, self.run.start, digest.end);
-                                chain.digests = if chain.is_backfill { backfill } else { plain };
-                            }
-                            Some(previous.key.to_string())
-                        }
-                        None => {
-                            let next = chain.before(&key);
-                            if let Some(end) = next.as_deref().and_then(date_of) {
-                                let between = (display_time(end), display_time(last_start));
-                                let (since, until) = between;
-                                self.status.complain(&format!(
-                                    "{}No log files were delivered by CloudTrail between {since} and {until}",
-                                    chain.mark()
-                                ));
-                            }
-                            next
-                        }
-                    }
+                    self.before_valid(&mut chain, &key, &digest)
                 }
                 Err(trouble) => {
                     let place = format!("Digest file\ts3://{}/{key}\tINVALID: ", chain.bucket);
@@ -284,6 +265,33 @@ impl<'a> Walk<'a> {
                 None => return,
             }
         }
+    }
+
+    /// The digest before a valid one: the one it names, or else the next that
+    /// is listed, with a word about the gap.
+    fn before_valid(
+        &mut self,
+        chain: &mut Chain<'a>,
+        key: &str,
+        digest: &LenientDigest<'_>,
+    ) -> Option<String> {
+        if let Some(previous) = &digest.previous {
+            if *previous.bucket != *chain.bucket {
+                chain.bucket = previous.bucket.to_string();
+                let (plain, backfill) =
+                    self.buckets.list(&self.names, &chain.bucket, self.run.start, digest.end);
+                chain.digests = if chain.is_backfill { backfill } else { plain };
+            }
+            return Some(previous.key.to_string());
+        }
+        let next = chain.before(key);
+        if let Some(end) = next.as_deref().and_then(date_of) {
+            let (mark, since, until) = (chain.mark(), display_time(end), display_time(digest.start));
+            self.status.complain(&format!(
+                "{mark}No log files were delivered by CloudTrail between {since} and {until}"
+            ));
+        }
+        next
     }
 
     fn counted(&mut self, is_backfill: bool) -> &mut (u64, u64) {
@@ -324,16 +332,11 @@ impl<'a> Walk<'a> {
         }
         let sha256 = file.content.first_member.unwrap_or(file.content.sha256);
         let read = LenientDigest::read(file);
-        let signature = self.signature(file).ok_or_else(|| match read {
-            Err(lenient::Fault::NotJson) => invalid("invalid format"),
-            _ => invalid("signature verification failed"),
-        });
-        let digest = match read {
-            Ok(digest) => digest,
-            // Not JSON at all comes first, a missing member after the metadata.
-            Err(_) => return Err(signature.err().unwrap_or_else(|| invalid("invalid format"))),
-        };
-        let signature = signature?;
+        if matches!(read, Err(lenient::Fault::NotJson)) {
+            return Err(invalid("invalid format"));
+        }
+        let signature = self.signature(file).ok_or_else(|| invalid("signature verification failed"))?;
+        let digest = read.map_err(|_| invalid("invalid format"))?;
         let generated = file.metadata.get("backfill-generation-timestamp");
         if is_backfill(key) && generated.is_none() {
             return Err(invalid("invalid format"));
@@ -379,7 +382,7 @@ impl<'a> Walk<'a> {
             text.push('\n');
         }
         let (start, end) = (display_time(self.run.start), display_time(self.run.end));
-        text.push_str(&format!("Results requested for {start} to {end}\n"));
+        writeln!(text, "Results requested for {start} to {end}").expect(STRING);
         let Counts { digests, backfill, logs } = &self.counts;
         let invalid = digests.1 + backfill.1;
         self.status.output.exit = u8::from(invalid + logs.1 > 0);
@@ -392,16 +395,16 @@ impl<'a> Walk<'a> {
             None => text.push_str("No valid digests found in range\n"),
             Some((start, end)) => {
                 let (start, end) = (display_time(start), display_time(end));
-                text.push_str(&format!("Results found for {start} to {end}:\n"));
+                writeln!(text, "Results found for {start} to {end}:").expect(STRING);
             }
         }
         for ((valid, invalid), name) in [(digests, "digest"), (backfill, "backfill digest"), (logs, "log")] {
             let total = valid + invalid;
             if total > 0 {
-                text.push_str(&format!("\n{valid}/{total} {name} files valid"));
+                write!(text, "\n{valid}/{total} {name} files valid").expect(STRING);
             }
             if *invalid > 0 {
-                text.push_str(&format!(", {invalid}/{total} {name} files INVALID"));
+                write!(text, ", {invalid}/{total} {name} files INVALID").expect(STRING);
             }
         }
         text.push('\n');

@@ -11,7 +11,7 @@ use std::fmt;
 use aws_lc_rs::signature::{ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use md5::{Digest as _, Md5};
+use md_5::{Digest as _, Md5};
 use pugmark_event::{format_time, parse_time};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -149,7 +149,9 @@ impl PublicKeys {
             return Err(fault(KeyReason::Unknown));
         };
         let count = found.len();
-        found.into_iter().for_each(|key| self.insert(key));
+        for key in found {
+            self.insert(key);
+        }
         Ok(count)
     }
 
@@ -184,7 +186,9 @@ impl PublicKeys {
 
     /// Takes over the keys of `other`.
     pub fn extend(&mut self, other: PublicKeys) {
-        other.keys.into_values().flatten().for_each(|key| self.insert(key));
+        for key in other.keys.into_values().flatten() {
+            self.insert(key);
+        }
     }
 
     /// The text of a key file: JSON with every key, what is known of it and

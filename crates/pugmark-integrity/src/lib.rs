@@ -55,3 +55,22 @@ pub use witness::{Verified, Witness};
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     hash(&SHA256, bytes).as_ref().try_into().expect("a SHA-256 has 32 bytes")
 }
+
+/// SHA-256 of all that `reader` gives, and how many bytes that is.
+///
+/// # Errors
+/// If reading fails.
+pub fn sha256_of(reader: &mut dyn std::io::Read) -> std::io::Result<([u8; 32], u64)> {
+    let mut context = aws_lc_rs::digest::Context::new(&SHA256);
+    let mut buffer = vec![0; 64 << 10];
+    let mut bytes = 0;
+    loop {
+        let read = reader.read(&mut buffer)?;
+        if read == 0 {
+            let hash = context.finish();
+            return Ok((hash.as_ref().try_into().expect("a SHA-256 has 32 bytes"), bytes));
+        }
+        context.update(&buffer[..read]);
+        bytes += read as u64;
+    }
+}

@@ -45,16 +45,14 @@ pub(crate) enum Fault {
 
 impl<'a> LenientDigest<'a> {
     pub(crate) fn read(file: &'a DigestFile) -> Result<LenientDigest<'a>, Fault> {
-        match &file.digest {
-            Ok(digest) => Ok(LenientDigest::of(digest)),
-            Err(_) => {
-                // Only the first member is inflated.
-                let end = file.content.wrapping.first_member.map_or(usize::MAX, |end| end as usize);
-                let bytes = &file.malformed[..file.malformed.len().min(end)];
-                let value: Value = serde_json::from_slice(bytes).map_err(|_| Fault::NotJson)?;
-                LenientDigest::of_value(&value).ok_or(Fault::Member)
-            }
+        if let Ok(digest) = &file.digest {
+            return Ok(LenientDigest::of(digest));
         }
+        // Only the first member is inflated.
+        let end = file.content.wrapping.first_member.map_or(usize::MAX, |end| end as usize);
+        let bytes = &file.malformed[..file.malformed.len().min(end)];
+        let value: Value = serde_json::from_slice(bytes).map_err(|_| Fault::NotJson)?;
+        LenientDigest::of_value(&value).ok_or(Fault::Member)
     }
 
     fn of(digest: &'a Arc<Digest>) -> LenientDigest<'a> {

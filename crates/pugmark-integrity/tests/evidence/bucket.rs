@@ -35,9 +35,12 @@ pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
+/// What [`gzip`] made, without its header of ten bytes and its trailer.
 pub(crate) fn gunzip(bytes: &[u8]) -> Vec<u8> {
-    let mut plain = Vec::new();
-    std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(bytes), &mut plain).unwrap();
+    let mut plain = Vec::with_capacity(1 << 20);
+    let mut inflate = flate2::Decompress::new(false);
+    let status = inflate.decompress_vec(&bytes[10..], &mut plain, flate2::FlushDecompress::Finish);
+    assert_eq!(status.unwrap(), flate2::Status::StreamEnd);
     plain
 }
 
@@ -355,7 +358,7 @@ pub(crate) fn findings(report: &Report) -> Vec<String> {
         }
         match &chain.head {
             Head::Cut { previous, files } => {
-                lines.push(format!("head cut after {}, {files} files", short(&previous.key)))
+                lines.push(format!("head cut after {}, {files} files", short(&previous.key)));
             }
             Head::Starting | Head::Unknown => {}
         }

@@ -275,7 +275,7 @@ fn a_digest_and_its_log_files_are_deleted() {
 #[test]
 fn the_newest_three_digests_are_deleted() {
     let mut case = Case::new(HOURS - 1);
-    for digest in case.trail.digests[HOURS - 3..].to_vec() {
+    for digest in &CLEAN.1.digests[HOURS - 3..] {
         case.store.remove(&digest.place);
         for file in &digest.files {
             case.expect("not covered", &file.place);
@@ -289,7 +289,7 @@ fn the_newest_three_digests_are_deleted() {
 #[test]
 fn the_oldest_three_digests_are_deleted() {
     let mut case = Case::new(0);
-    for digest in case.trail.digests[..3].to_vec() {
+    for digest in &CLEAN.1.digests[..3] {
         case.store.remove(&digest.place);
         for file in &digest.files {
             case.expect("not covered", &file.place);
@@ -303,7 +303,7 @@ fn the_oldest_three_digests_are_deleted() {
 #[test]
 fn three_digests_in_the_middle_are_deleted() {
     let mut case = Case::new(100);
-    for digest in case.trail.digests[99..102].to_vec() {
+    for digest in &CLEAN.1.digests[99..102] {
         case.store.remove(&digest.place);
         for file in &digest.files {
             case.expect("not covered", &file.place);
@@ -514,7 +514,7 @@ fn the_order_of_log_files_in_a_digest_is_changed() {
 
 #[test]
 fn one_space_in_a_digest_is_added() {
-    digest_text(|_, text| text.replacen("{", "{ ", 1));
+    digest_text(|_, text| text.replacen('{', "{ ", 1));
 }
 
 #[test]

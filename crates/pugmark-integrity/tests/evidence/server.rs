@@ -55,7 +55,9 @@ impl Service {
         while let Some(request) = read_request(&mut reader) {
             let (status, headers, body) = self.answer(&request);
             let mut answer = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n", body.len());
-            headers.iter().for_each(|(name, value)| write!(answer, "{name}: {value}\r\n").unwrap());
+            for (name, value) in &headers {
+                write!(answer, "{name}: {value}\r\n").unwrap();
+            }
             answer.push_str("\r\n");
             let mut answer = answer.into_bytes();
             if !request.is_head {
@@ -220,15 +222,12 @@ fn decode(text: &str) -> String {
     let mut rest = text.as_bytes();
     while let [first, tail @ ..] = rest {
         let code = (*first == b'%').then(|| std::str::from_utf8(tail.get(..2)?).ok()).flatten();
-        match code.and_then(|code| u8::from_str_radix(code, 16).ok()) {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &tail[2..];
-            }
-            None => {
-                bytes.push(if *first == b'+' { b' ' } else { *first });
-                rest = tail;
-            }
+        if let Some(byte) = code.and_then(|code| u8::from_str_radix(code, 16).ok()) {
+            bytes.push(byte);
+            rest = &tail[2..];
+        } else {
+            bytes.push(if *first == b'+' { b' ' } else { *first });
+            rest = tail;
         }
     }
     String::from_utf8(bytes).unwrap()
