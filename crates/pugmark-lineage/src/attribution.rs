@@ -33,7 +33,7 @@ pub(crate) struct Attribution {
     /// What was done in a session of a service, and because of which request.
     sessions: Map<(Name, i64), Vec<(i64, u32)>>,
     /// Habits that also show when nothing was asked for.
-    scheduled: Map<Habit, ()>,
+    scheduled: Map<Habit, bool>,
     /// Why each deed of a service was done.
     pub(crate) reasons: Vec<Option<Decision>>,
 }
@@ -130,6 +130,8 @@ const SLACK: i64 = 2 * MICROS_PER_SECOND;
 const SLACK_FORWARDED: i64 = 30 * MICROS_PER_SECOND;
 /// Acts of one session that are this near to each other are taken for one piece of work.
 const SESSION_GAP: i64 = 10 * MICROS_PER_MINUTE;
+/// Sessions of two requests that are this near are not told apart by their time of issue.
+const SESSION_RIVAL: i64 = 5 * MICROS_PER_SECOND;
 const SESSION_CLOSE: i64 = 30 * MICROS_PER_SECOND;
 /// From the opening of a session to its first deed.
 const OPENING_GAP: i64 = 15 * MICROS_PER_MINUTE;
@@ -211,10 +213,12 @@ impl Attribution {
                 with += (bits & asked).count_ones();
                 without += (bits & !asked).count_ones();
             }
-            if without >= UNEXPLAINED_HOURS && without > with {
-                self.scheduled.insert(*habit, ());
-            }
+            self.scheduled.insert(*habit, without >= UNEXPLAINED_HOURS && without > with);
         }
+    }
+
+    fn is_scheduled(&self, habit: &Habit) -> bool {
+        self.scheduled.get(habit).is_some_and(|is_scheduled| *is_scheduled)
     }
 
     /// The hours in which the account asked for something that sets off one of `duties`, and the next ones.
@@ -263,11 +267,6 @@ impl Attribution {
         Some(Token { noun: Noun::Role, text })
     }
 
-    /// False if nothing is known of what makes the service act there; the search would find nothing.
-    pub(crate) fn is_dutiful(&self, service: &str, source: &str) -> bool {
-        services::duties_of(service, source) != 0
-    }
-
     /// Why the act was done.
     pub(crate) fn search(&self, act: &Act<'_>) -> Finding {
         if let Some(decision) = self.shared(act) {
@@ -281,9 +280,7 @@ impl Attribution {
         let candidates = self.by_names(act, duties, &reach);
         match self.best(act, &candidates) {
             Finding::Nothing => self.without_names(act, duties, &reach),
-            Finding::Ambiguous(places) => {
-                self.by_session(act, Some(&places)).unwrap_or(Finding::Ambiguous(places))
-            }
+            Finding::Ambiguous(places) => self.by_session(act, &places).unwrap_or(Finding::Ambiguous(places)),
             found => found,
         }
     }
@@ -384,7 +381,7 @@ impl Attribution {
             && (is_unique || !deed.is_failed)
             && self.may_cause(act, place)
             && act.time - deed.time <= i64::from(services::windows(set).0) * MICROS_PER_MINUTE
-            && !self.contradicts(deed, reach);
+            && !contradicts(deed, reach);
         let affinity = affinity(services::verb(act.name), services::verb(self.names.text(deed.name)))?;
         fits.then_some((affinity, level, deed.time > act.time))
     }
@@ -400,8 +397,9 @@ impl Attribution {
         let deed = &self.deeds[place as usize];
         let id = self.names.text(deed.event_id);
         let is_before = (deed.time, id) < (act.time, act.event_id);
-        id != act.event_id
-            && (deed.service.is_none() || (is_before && self.names.text(deed.service) != act.service))
+        // But a stack makes stacks.
+        let is_other = self.names.text(deed.service) != act.service || act.service == tokens::STACKS;
+        id != act.event_id && (deed.service.is_none() || (is_before && is_other))
     }
 
     fn level(&self, deed: &Deed, token: Token) -> Level {
@@ -422,18 +420,6 @@ impl Attribution {
             Noun::LaunchTemplateId | Noun::LaunchTemplate if source == "eks.amazonaws.com" => Level::Near,
             _ => Level::Exact,
         }
-    }
-
-    /// The act is about one thing and the deed about another of the same kind.
-    fn contradicts(&self, deed: &Deed, reach: &Reach) -> bool {
-        let is_telling = |noun: Noun| {
-            !noun.is_unique() && !matches!(noun, Noun::Role | Noun::Resource) || noun == Noun::Uuid
-        };
-        deed.tokens.iter().filter(|(token, _)| is_telling(token.noun)).any(|(token, _)| {
-            let of_noun = || reach.iter().filter(|(other, ..)| other.noun == token.noun);
-            let agrees = |other: &Token| deed.tokens.iter().any(|(own, _)| own == other);
-            of_noun().next().is_some() && !of_noun().any(|(other, ..)| agrees(other))
-        })
     }
 
     /// The best candidate: the last one that fits best, unless another one that is about something else fits as well.
@@ -534,10 +520,10 @@ impl Attribution {
         if let Some(found) = self.by_caller(act, &near) {
             return found;
         }
-        if let Some(found) = self.by_session(act, None) {
+        if let Some(found) = self.by_session(act, &near) {
             return found;
         }
-        if self.scheduled.contains_key(&act.habit) || near.is_empty() {
+        if self.is_scheduled(&act.habit) || near.is_empty() {
             return Finding::Nothing;
         }
         self.only_one(&near, Ground::Alone, Confidence::Weak)
@@ -557,7 +543,7 @@ impl Attribution {
                 && act.time - deed.time <= alone
                 && self.is_near(act, deed)
                 && self.may_cause(act, *place)
-                && !self.contradicts(deed, reach);
+                && !contradicts(deed, reach);
             is_fit.then_some((fit, *place))
         };
         let near: Vec<(u8, u32)> = self.in_time(places, act).iter().filter_map(fits).collect();
@@ -577,33 +563,46 @@ impl Attribution {
         (!own.is_empty()).then(|| self.only_one(&own, Ground::SameCaller, Confidence::Strong))
     }
 
-    /// The requests behind the deeds of the same session right before and after, where they agree.
-    fn by_session(&self, act: &Act<'_>, among: Option<&[u32]>) -> Option<Finding> {
+    /// The request behind the deeds of the same session right before and after, where they agree, and no other
+    /// of `places` came at the same time.
+    fn by_session(&self, act: &Act<'_>, places: &[u32]) -> Option<Finding> {
+        let root = self.session_root(act)?;
+        let time = self.deeds[root as usize].time;
+        let is_rival = |place: &u32| {
+            (self.deeds[*place as usize].time - time).abs() <= SESSION_RIVAL
+                && self.root(*place) != Some(root)
+                && !self.is_same_subject(*place, root)
+        };
+        let is_scheduled = act.opens.is_none() && self.is_scheduled(&act.habit);
+        if is_scheduled || places.iter().any(is_rival) {
+            return None;
+        }
+        let (confidence, ground) = (Confidence::Weak, Ground::Session);
+        Some(Finding::Cause(Decision { direct: root, root, confidence, ground }))
+    }
+
+    fn session_root(&self, act: &Act<'_>) -> Option<u32> {
         let (session, gap) = if act.opens.is_none() {
             (self.sessions.get(&(act.session.0, act.session.1?))?, SESSION_GAP)
         } else {
             (self.sessions.get(&(act.opens, act.time))?, OPENING_GAP)
-        };
-        let next = session.partition_point(|(time, _)| *time < act.time);
-        let is_in_time = |(time, root): &&(i64, u32)| {
-            (act.time - time).abs() <= gap && self.deeds[*root as usize].time <= act.time + slack(act)
         };
         // One second may see two sessions of a role begin: where deeds right beside disagree, nothing is said.
         let close = session.iter().filter(|(time, _)| (act.time - time).abs() <= SESSION_CLOSE);
         if close.clone().any(|(_, root)| close.clone().any(|(_, other)| root != other)) {
             return None;
         }
+        let next = session.partition_point(|(time, _)| *time < act.time);
+        let is_in_time = |(time, root): &&(i64, u32)| {
+            (act.time - time).abs() <= gap && self.deeds[*root as usize].time <= act.time + slack(act)
+        };
         let before = next.checked_sub(1).and_then(|place| session.get(place)).filter(is_in_time);
         let after = session.get(next).filter(is_in_time);
-        let root = match (before, after) {
-            (Some((_, one)), Some((_, other))) if one != other => return None,
-            (Some((_, root)), _) | (None, Some((_, root))) => *root,
-            (None, None) => return None,
-        };
-        let is_scheduled = act.opens.is_none() && self.scheduled.contains_key(&act.habit);
-        let is_among = among.is_none_or(|places| places.iter().any(|place| self.root(*place) == Some(root)));
-        let decision = Decision { direct: root, root, confidence: Confidence::Weak, ground: Ground::Session };
-        (is_among && !is_scheduled).then_some(Finding::Cause(decision))
+        match (before, after) {
+            (Some((_, one)), Some((_, other))) if one != other => None,
+            (Some((_, root)), _) | (None, Some((_, root))) => Some(*root),
+            (None, None) => None,
+        }
     }
 
     /// The last of `places`, if all are about the same.
@@ -620,6 +619,18 @@ impl Attribution {
         rivals.push(last);
         ambiguous(rivals)
     }
+}
+
+/// The act is about one thing and the deed about another of the same kind.
+fn contradicts(deed: &Deed, reach: &Reach) -> bool {
+    let is_telling = |noun: Noun| {
+        !noun.is_unique() && !matches!(noun, Noun::Role | Noun::Resource | Noun::Made) || noun == Noun::Uuid
+    };
+    deed.tokens.iter().filter(|(token, _)| is_telling(token.noun)).any(|(token, _)| {
+        let of_noun = || reach.iter().filter(|(other, ..)| other.noun == token.noun);
+        let agrees = |other: &Token| deed.tokens.iter().any(|(own, _)| own == other);
+        of_noun().next().is_some() && !of_noun().any(|(other, ..)| agrees(other))
+    })
 }
 
 fn ambiguous(mut places: Vec<u32>) -> Finding {

@@ -11,6 +11,7 @@ use crate::evidence::Evidence;
 use crate::link::Confidence;
 use crate::names::Name;
 use crate::requests::{Deed, Habit, RequestFacts, Token, account_of, clues_of, service_of};
+use crate::services;
 use crate::tokens::{Clue, Noun, STACKS};
 
 /// The requests of a whole input that made services act, and how to find the one behind an act.
@@ -71,7 +72,8 @@ impl Causes {
         let caller = Caller::of(row);
         let Some(service) = service_of(&caller) else { return Why::Own };
         let source = row.text(Leaf::EventSource).unwrap_or_default();
-        let may_be_known = row.text(Leaf::SharedEventId).is_some() || self.all.is_dutiful(service, source);
+        let may_be_known =
+            row.text(Leaf::SharedEventId).is_some() || services::duties_of(service, source) != 0;
         let Some(time) = row.time().filter(|_| may_be_known) else {
             return Why::NoCause { service: service.to_owned(), after: None };
         };

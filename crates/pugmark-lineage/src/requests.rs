@@ -202,7 +202,9 @@ impl RequestFacts {
         }
         for (habit, hours) in other.habits {
             let ours = self.habits.entry(habit.renamed(&renamed)).or_default();
-            hours.into_iter().for_each(|(day, bits)| *ours.entry(day).or_default() |= bits);
+            for (day, bits) in hours {
+                *ours.entry(day).or_default() |= bits;
+            }
         }
     }
 }

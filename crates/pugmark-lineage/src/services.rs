@@ -47,8 +47,9 @@ const fn duty(
 /// node after node and waits up to 15 minutes for each (EKS User Guide, "Update a managed node group").
 const NODEGROUP_MINUTES: u32 = 60;
 const NODEGROUP_VERSION_MINUTES: u32 = 240;
-/// A cluster takes 10 to 15 minutes to create, about as long to delete.
-const CLUSTER_MINUTES: u32 = 40;
+/// A cluster takes 10 to 15 minutes to create, about as long to delete; an update may take longer.
+const CLUSTER_MINUTES: u32 = 30;
+const CLUSTER_UPDATE_MINUTES: u32 = 60;
 /// Stacks wait for what they make: hours, if it is a database.
 const STACK_MINUTES: u32 = 360;
 
@@ -69,15 +70,14 @@ pub(crate) const DUTIES: &[Duty] = &[
     duty(
         &["eks.amazonaws.com"],
         "eks.amazonaws.com",
-        &[
-            "CreateCluster",
-            "DeleteCluster",
-            "UpdateClusterConfig",
-            "UpdateClusterVersion",
-            "RegisterCluster",
-            "DeregisterCluster",
-        ],
+        &["CreateCluster", "DeleteCluster", "RegisterCluster", "DeregisterCluster"],
         (CLUSTER_MINUTES, 20),
+    ),
+    duty(
+        &["eks.amazonaws.com"],
+        "eks.amazonaws.com",
+        &["UpdateClusterConfig", "UpdateClusterVersion"],
+        (CLUSTER_UPDATE_MINUTES, 20),
     ),
     // For node groups and profiles the cluster's own role makes access entries, and nothing else.
     Duty {
@@ -538,9 +538,8 @@ const SOURCES: [&str; 13] = [
 
 /// Services whose events are recorded in one Region, whatever the request was about
 /// (`CloudTrail` User Guide, "Global service events").
-const GLOBAL: [&str; 7] = [
+const GLOBAL: [&str; 6] = [
     "iam.amazonaws.com",
-    "sts.amazonaws.com",
     "route53.amazonaws.com",
     "cloudfront.amazonaws.com",
     "organizations.amazonaws.com",

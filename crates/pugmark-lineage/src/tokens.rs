@@ -106,8 +106,14 @@ impl Noun {
             Noun::Uuid => 40,
             Noun::Role => 45,
             Noun::Job => 48,
-            Noun::ScalingGroup | Noun::Fleet | Noun::LoadBalancer | Noun::Database | Noun::Cache => 50,
-            Noun::Domain | Noun::Function | Noun::Table => 50,
+            Noun::ScalingGroup
+            | Noun::Fleet
+            | Noun::LoadBalancer
+            | Noun::Database
+            | Noun::Cache
+            | Noun::Domain
+            | Noun::Function
+            | Noun::Table => 50,
             Noun::Made => 255,
             Noun::TargetGroup | Noun::Resource => 55,
             Noun::LaunchTemplate | Noun::InstanceProfile => 60,
@@ -373,12 +379,12 @@ impl Found<'_> {
             "addonname" => self.of_cluster(Noun::Addon, text),
             "clustername" if source.starts_with("eks") => self.regional(Noun::Cluster, text),
             "service" | "servicename" if source == "ecs.amazonaws.com" => {
-                self.of_cluster(Noun::EcsService, text)
+                self.of_cluster(Noun::EcsService, text);
             }
             "loadbalancername" | "loadbalancernames" => self.regional(Noun::LoadBalancer, text),
             "name" if source == "elasticloadbalancing.amazonaws.com" => self.balanced(text),
             "dbinstanceidentifier" | "dbclusteridentifier" | "dbproxyname" => {
-                self.regional(Noun::Database, text)
+                self.regional(Noun::Database, text);
             }
             "cacheclusterid" | "replicationgroupid" | "serverlesscachename" => self.cache(text),
             "domainname" => self.regional(Noun::Domain, text),
@@ -394,7 +400,7 @@ impl Found<'_> {
             "rolename" => self.push(Noun::Role, format!("{}/{text}", self.call.account)),
             "rolesessionname" => self.job_session(text),
             "fleetid" | "spotfleetrequestid" | "spotfleetrequestids" => {
-                self.push(Noun::Fleet, text.to_owned())
+                self.push(Noun::Fleet, text.to_owned());
             }
             "automationexecutionid" | "commandid" | "backupjobid" | "restorejobid" | "copyjobid" => {
                 self.push(Noun::Job, text.to_owned());
@@ -419,7 +425,7 @@ impl Found<'_> {
                 self.push(Noun::FargateProfile, scope(&format!("{cluster}/{name}")));
             }
             ("eks", "addon", [cluster, name, _]) => {
-                self.push(Noun::Addon, scope(&format!("{cluster}/{name}")))
+                self.push(Noun::Addon, scope(&format!("{cluster}/{name}")));
             }
             ("ecs", "cluster", [cluster]) => self.push(Noun::EcsCluster, scope(cluster)),
             ("ecs", "service", [cluster, name]) => {
@@ -491,7 +497,7 @@ impl Found<'_> {
         }
     }
 
-    /// `service/cluster/name`, `table/name`… (Application Auto Scaling API Reference, "ResourceId").
+    /// `service/cluster/name`, `table/name`… (Application Auto Scaling API Reference, "`ResourceId`").
     fn scalable(&mut self, text: &str) {
         match text.split('/').collect::<Vec<_>>()[..] {
             ["service", cluster, name] => self.regional(Noun::EcsService, &format!("{cluster}/{name}")),
