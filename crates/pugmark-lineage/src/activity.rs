@@ -71,8 +71,12 @@ impl Activity {
     }
 
     fn add(&mut self, what: Counted, name: Name, count: u32, names: &Names) {
-        match self.entries.iter_mut().find(|entry| entry.name == name && entry.what == what) {
-            Some(entry) => entry.count = entry.count.saturating_add(count),
+        match self.entries.iter().position(|entry| entry.name == name && entry.what == what) {
+            Some(place) => {
+                self.entries[place].count = self.entries[place].count.saturating_add(count);
+                // What comes often moves to the front, where it is found soon.
+                self.entries.swap(place, place / 2);
+            }
             None => self.enter(Entry { what, name, count }, names),
         }
     }

@@ -1,8 +1,10 @@
 //! Who stands at the root of a chain, as a readable name that is stable.
 
+use std::collections::BTreeMap;
+
 use crate::activity::{Counted, Counts};
 use crate::arn::Arn;
-use crate::caller::{ActorClass, Caller, is_cluster_provider, is_instance};
+use crate::caller::{ActorClass, Caller, is_instance};
 use crate::lineage::Lineage;
 use crate::link::{Confidence, LinkKind};
 use crate::session::Session;
@@ -186,7 +188,7 @@ pub(crate) fn of_service(service: &str, session: &Caller<'_>, pod: Option<[&str;
 }
 
 /// The actor of an identity that nobody is known to stand above; `None` if something is missing.
-pub(crate) fn of_root(caller: &Caller<'_>, class: ActorClass) -> Option<Root> {
+pub(crate) fn of_root(caller: &Caller<'_>, class: ActorClass, clusters: &ClusterNames) -> Option<Root> {
     let account = caller.account.unwrap_or_default();
     let name = caller.session_name().unwrap_or("?");
     let root = |kind, text: String, confidence, link| Some(Root::new(kind, text, confidence).by(link));
@@ -197,7 +199,7 @@ pub(crate) fn of_root(caller: &Caller<'_>, class: ActorClass) -> Option<Root> {
     }
     match class {
         ActorClass::PodIrsa if caller.kind == Some("WebIdentityUser") => {
-            Some(Root::new(ActorType::Workload, pod_of_token(caller), Confidence::Certain))
+            Some(Root::new(ActorType::Workload, pod_of_token(caller, clusters), Confidence::Certain))
         }
         ActorClass::WebIdentity => Some(of_token(caller)),
         ActorClass::Saml => {
@@ -223,8 +225,7 @@ pub(crate) fn of_root(caller: &Caller<'_>, class: ActorClass) -> Option<Root> {
         ),
         ActorClass::PodIrsa => {
             let provider = caller.federated_provider.unwrap_or_default();
-            let cluster = provider.rsplit('/').next().unwrap_or(provider);
-            let text = format!("pod/{cluster}/{name}@{account}");
+            let text = format!("pod/{}/{name}@{account}", cluster_of(provider, clusters));
             root(ActorType::Workload, text, Confidence::Strong, LinkKind::Irsa)
         }
         ActorClass::ServiceRole => {
@@ -252,37 +253,37 @@ pub(crate) fn of_root(caller: &Caller<'_>, class: ActorClass) -> Option<Root> {
     }
 }
 
-/// `pod/<cluster's provider>/<namespace>/<service account>@<account>`.
-fn pod_of_token(caller: &Caller<'_>) -> String {
+/// Names of clusters by the id of their identity provider.
+pub(crate) type ClusterNames = BTreeMap<String, String>;
+
+/// Name of the cluster that a provider belongs to; the provider's id where the input does not tell.
+fn cluster_of<'a>(provider: &'a str, clusters: &'a ClusterNames) -> &'a str {
+    let id = provider.rsplit('/').next().unwrap_or(provider);
+    clusters.get(id).map_or(id, String::as_str)
+}
+
+/// `pod/<cluster>/<namespace>/<service account>@<account>`.
+fn pod_of_token(caller: &Caller<'_>, clusters: &ClusterNames) -> String {
     let provider = caller.provider.unwrap_or_default();
     let account = Arn::parse(provider).map(|arn| arn.account).or(caller.account).unwrap_or_default();
-    let cluster = provider.rsplit('/').next().unwrap_or(provider);
+    let cluster = cluster_of(provider, clusters);
     let subject = caller.user_name.unwrap_or("?");
     let subject = subject.strip_prefix("system:serviceaccount:").unwrap_or(subject).replacen(':', "/", 1);
     format!("pod/{cluster}/{subject}@{account}")
 }
 
-/// Providers whose tokens are those of pipelines, by a part of their name.
-const PIPELINES: [&str; 8] = [
-    "token.actions.githubusercontent.com",
-    "gitlab",
-    "api.bitbucket.org",
-    "oidc.circleci.com",
-    "agent.buildkite.com",
-    "app.terraform.io",
-    "vstoken.dev.azure.com",
-    "api.pulumi.com",
-];
+/// Providers that AWS knows by itself, all of people (IAM User Guide, "OIDC federation").
+const PEOPLE: [&str; 4] =
+    ["accounts.google.com", "cognito-identity.amazonaws.com", "graph.facebook.com", "www.amazon.com"];
 
+/// Who a token speaks for: a pipeline, whose subject is composed (`repo:acme/app:ref:…`), or a person.
 fn of_token(caller: &Caller<'_>) -> Root {
     let provider = caller.provider.unwrap_or_default();
     let subject = caller.user_name.or(caller.principal_id).unwrap_or("?");
     let account = Arn::parse(provider).map(|arn| arn.account).or(caller.account).unwrap_or_default();
-    if PIPELINES.iter().any(|pipeline| provider.contains(pipeline)) {
-        return Root::new(ActorType::Workload, with_account("ci", subject, account), Confidence::Certain);
-    }
-    debug_assert!(!is_cluster_provider(provider), "the class of a cluster's token is another");
-    Root::new(ActorType::Human, with_account("web", subject, account), Confidence::Certain)
+    let is_pipeline = subject.contains([':', '/']) && !PEOPLE.iter().any(|known| provider.contains(known));
+    let (kind, what) = if is_pipeline { (ActorType::Workload, "ci") } else { (ActorType::Human, "web") };
+    Root::new(kind, with_account(what, subject, account), Confidence::Certain)
 }
 
 fn with_account(what: &str, name: &str, account: &str) -> String {

@@ -185,7 +185,7 @@ impl<'a> Caller<'a> {
             Some("FederatedUser") => ActorClass::Federated,
             Some("IdentityCenterUser") => ActorClass::IdentityCenter,
             Some("SAMLUser") => ActorClass::Saml,
-            Some("WebIdentityUser") if self.provider.is_some_and(is_cluster_provider) => ActorClass::PodIrsa,
+            Some("WebIdentityUser") if self.is_pod() => ActorClass::PodIrsa,
             Some("WebIdentityUser") => ActorClass::WebIdentity,
             Some("AWSAccount") => ActorClass::OutsideAccount,
             Some("Role") => ActorClass::Role,
@@ -196,6 +196,12 @@ impl<'a> Caller<'a> {
     /// True if a service made the call for this identity.
     pub fn is_forwarded(&self) -> bool {
         self.invoked_by.is_some()
+    }
+
+    /// A token of a cluster: of EKS by its provider, of any other by the form of its subject.
+    fn is_pod(&self) -> bool {
+        self.provider.is_some_and(is_cluster_provider)
+            || self.user_name.is_some_and(|subject| subject.starts_with("system:serviceaccount:"))
     }
 
     fn is_role_session(&self) -> bool {

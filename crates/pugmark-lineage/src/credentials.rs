@@ -116,6 +116,19 @@ pub(crate) struct CredentialFacts {
     pub(crate) people: Map<Name, Name>,
     /// `service:EventName` by its two names.
     calls: Map<(Name, Name), Name>,
+    last: Last,
+}
+
+/// Names of the row before: files are of one account and Region, and calls come in groups.
+#[derive(Clone, Copy, Debug, Default)]
+struct Last {
+    source: Name,
+    event: Name,
+    call: Name,
+    region: Name,
+    account: Name,
+    address: Name,
+    agent: Name,
 }
 
 impl CredentialFacts {
@@ -146,8 +159,11 @@ impl CredentialFacts {
         let (source, name) = (row.text(Leaf::EventSource), row.text(Leaf::EventName));
         let kind = source.zip(name).and_then(|(source, name)| IssuanceKind::of(source, name));
         let own_account = || caller.account.filter(|_| caller.class() != ActorClass::OutsideAccount);
-        let account = row.text(Leaf::RecipientAccountId).or_else(own_account);
-        let coverage = self.coverage.entry(self.names.intern_option(account)).or_default();
+        let account = match row.text(Leaf::RecipientAccountId).or_else(own_account) {
+            Some(account) => self.names.intern_after(&mut self.last.account, account),
+            None => Name::NONE,
+        };
+        let coverage = self.coverage.entry(account).or_default();
         coverage.span.include(row.time());
         if let Some(kind) = kind
             && let Some(issued) = Issued::read(kind, row, place as u32, &mut self.names)
@@ -183,16 +199,25 @@ impl CredentialFacts {
         let is_endpoint = row.text(Leaf::VpcEndpointId).is_some_and(|id| id.starts_with("vpce-"));
         let address =
             if is_endpoint || endpoint.is_some() { Counted::EndpointAddress } else { Counted::Address };
-        let texts = [
-            (Counted::Region, row.text(Leaf::AwsRegion)),
-            (Counted::Account, row.text(Leaf::RecipientAccountId)),
-            (address, row.text(Leaf::SourceIpAddress)),
+        let last = &mut self.last;
+        let often = [
+            (Counted::Region, row.text(Leaf::AwsRegion), &mut last.region),
+            (Counted::Account, row.text(Leaf::RecipientAccountId), &mut last.account),
+            (address, row.text(Leaf::SourceIpAddress), &mut last.address),
+            (Counted::Agent, row.text(Leaf::UserAgent), &mut last.agent),
+        ];
+        for (what, text, last) in often {
+            if let Some(text) = text {
+                let name = self.names.intern_after(last, text);
+                one.activity.count(what, name, &self.names);
+            }
+        }
+        let seldom = [
             (Counted::EndpointAccount, endpoint),
-            (Counted::Agent, row.text(Leaf::UserAgent)),
             (Counted::Invoker, caller.invoked_by),
             (Counted::Error, row.text(Leaf::ErrorCode)),
         ];
-        for (what, text) in texts {
+        for (what, text) in seldom {
             if let Some(text) = text {
                 let name = self.names.intern(text);
                 one.activity.count(what, name, &self.names);
@@ -205,13 +230,22 @@ impl CredentialFacts {
     fn call(&mut self, row: Row<'_>) -> Name {
         let source = row.text(Leaf::EventSource).unwrap_or_default();
         let event = row.text(Leaf::EventName).unwrap_or_default();
-        let pair = (self.names.intern(source), self.names.intern(event));
+        let before = (self.last.source, self.last.event);
+        let pair = (
+            self.names.intern_after(&mut self.last.source, source),
+            self.names.intern_after(&mut self.last.event, event),
+        );
+        if pair == before && !self.last.call.is_none() {
+            return self.last.call;
+        }
         if let Some(call) = self.calls.get(&pair) {
+            self.last.call = *call;
             return *call;
         }
         let service = source.strip_suffix(".amazonaws.com").unwrap_or(source);
         let call = self.names.intern(&format!("{service}:{event}"));
         self.calls.insert(pair, call);
+        self.last.call = call;
         call
     }
 

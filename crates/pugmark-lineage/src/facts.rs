@@ -1,5 +1,6 @@
 //! The first pass: what one worker learns from the rows it sees.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use pugmark_event::{EventBatch, Leaf, Projection};
@@ -7,7 +8,7 @@ use pugmark_scan::Sink;
 
 use crate::caller::Caller;
 use crate::cause::Causes;
-use crate::clusters::ClusterFacts;
+use crate::clusters::{ClusterFacts, Clusters};
 use crate::credentials::CredentialFacts;
 use crate::lineage::Lineage;
 use crate::requests::RequestFacts;
@@ -49,12 +50,22 @@ impl Facts {
 
     /// Concludes.
     pub fn resolve(self) -> Lineage {
-        Lineage {
-            causes: Causes::of(self.requests),
-            clusters: self.clusters.resolve(),
-            ..crate::resolve::resolve(self.credentials)
+        let clusters = self.clusters.resolve();
+        let lineage = crate::resolve::resolve(self.credentials, names_by_issuer(&clusters));
+        Lineage { causes: Causes::of(self.requests), clusters, ..lineage }
+    }
+}
+
+/// Names of clusters by the id of their identity provider, where it is that of one name only.
+fn names_by_issuer(clusters: &Clusters) -> BTreeMap<String, String> {
+    let mut names: BTreeMap<String, Option<String>> = BTreeMap::new();
+    for cluster in &clusters.all {
+        for issuer in &cluster.issuers {
+            let name = names.entry(issuer.clone()).or_insert_with(|| Some(cluster.name.clone()));
+            *name = name.take().filter(|name| *name == cluster.name);
         }
     }
+    names.into_iter().filter_map(|(issuer, name)| Some((issuer, name?))).collect()
 }
 
 impl Sink for Facts {

@@ -3,6 +3,7 @@
 //! The access key id decides where there is one. Else principal and time must agree; what is
 //! left are names, which callers choose.
 
+use crate::arn::Arn;
 use crate::caller::ActorClass;
 use crate::credentials::{Credential, Span, Use};
 use crate::grants::Grant;
@@ -33,14 +34,16 @@ pub(crate) struct Links<'a> {
     by_role: Map<(Name, Name), Vec<u32>>,
     /// Sign-ins, by the principal that signed in.
     logins: Map<Name, Vec<u32>>,
-    /// Console switches, by the ARN of the session that was opened.
-    switches: Map<Name, Vec<u32>>,
+    /// Console switches, by the name of the user who switched, which is that of the new session.
+    switches: Map<String, Vec<u32>>,
     /// Role credentials of Identity Center, by the user's name.
     portal: Map<Name, Vec<u32>>,
     /// Parties by principal id.
     parties: Map<Name, Vec<u32>>,
     /// Parties by ARN.
     by_arn: Map<Name, u32>,
+    /// Long-term keys and sign-ins of IAM users, by the user's name.
+    users: Map<Name, Vec<u32>>,
 }
 
 impl<'a> Links<'a> {
@@ -59,6 +62,7 @@ impl<'a> Links<'a> {
             portal: Map::default(),
             parties: Map::default(),
             by_arn: Map::default(),
+            users: Map::default(),
         };
         for (place, grant) in grants.iter().enumerate() {
             links.enter(place as u32, grant, people);
@@ -71,6 +75,9 @@ impl<'a> Links<'a> {
             }
             if !identity.name(Field::Arn).is_none() {
                 links.by_arn.entry(identity.name(Field::Arn)).or_insert(place as u32);
+            }
+            if session.class == ActorClass::User && identity.created.is_none() {
+                links.users.entry(identity.name(Field::UserName)).or_default().push(place as u32);
             }
         }
         links
@@ -93,7 +100,9 @@ impl<'a> Links<'a> {
                 self.logins.entry(caller.name(Field::PrincipalId)).or_default().push(place);
             }
             IssuanceKind::SwitchRole => {
-                self.switches.entry(caller.name(Field::Arn)).or_default().push(place);
+                let from = names_user(self.names.text(issued.switched_from)).map(str::to_owned);
+                let user = from.or_else(|| self.names.get(caller.name(Field::UserName)).map(str::to_owned));
+                self.switches.entry(user.unwrap_or_default()).or_default().push(place);
             }
             IssuanceKind::RoleCredentials => {
                 let person = people.get(&caller.name(Field::BehalfUser)).copied().unwrap_or_default();
@@ -146,10 +155,11 @@ impl<'a> Links<'a> {
         }
         candidates.sort_unstable();
         candidates.dedup();
-        self.nearest(&candidates, created)
-            .or_else(|| self.forwarded(place, created))
+        self.forwarded(place, created)
+            .or_else(|| self.nearest(&candidates, created))
             .or_else(|| self.switched(place, created))
             .or_else(|| self.by_portal(place, created))
+            .or_else(|| self.by_source_identity(place))
     }
 
     /// Credentials that Identity Center gave its user for a role of its own, which bears the
@@ -221,19 +231,41 @@ impl<'a> Links<'a> {
 
     /// A role that was switched to in the console: its session bears the user's name.
     fn switched(&self, place: u32, created: i64) -> Option<Joined> {
-        let arn = self.sessions[place as usize].one.identity.name(Field::Arn);
-        let switches = self.switches.get(&arn).filter(|_| !arn.is_none())?;
-        let is_of_session = |grant: &&u32| {
-            let time = self.grants[**grant as usize].issued.time;
-            time.is_some_and(|time| time - CONSOLE_US <= created && created <= time + CONSOLE_US)
+        let session = &self.sessions[place as usize];
+        if session.class != ActorClass::Role {
+            return None;
+        }
+        let caller = session.one.caller(self.names);
+        let switches = self.switches.get(caller.session_name()?)?;
+        let distance = |grant: u32| {
+            let time = self.grants[grant as usize].issued.time?;
+            Some((time - created).abs()).filter(|distance| *distance <= CONSOLE_US)
         };
-        let grant = *switches.iter().find(is_of_session)?;
+        let near = switches.iter().copied().filter(|grant| distance(*grant).is_some());
+        let grant = near.min_by_key(|grant| distance(*grant))?;
         let issued = &self.grants[grant as usize].issued;
-        let from =
-            self.by_arn.get(&issued.switched_from).copied().filter(|_| !issued.switched_from.is_none());
+        let of_switch = self.sessions[issued.caller as usize].one.identity.name(Field::Arn);
+        // Recorded where the user is, by the user's own session; or where the role is, by the new one.
+        let above = if of_switch == issued.switched_from {
+            Some(issued.caller)
+        } else {
+            self.by_arn.get(&issued.switched_from).copied().filter(|_| !issued.switched_from.is_none())
+        };
         let link =
             LinkRecord { kind: LinkKind::SessionName, confidence: Confidence::Weak, grant: Some(grant) };
-        Some((Some(link), from))
+        Some((Some(link), above))
+    }
+
+    /// A source identity that is the name of one user in the input.
+    fn by_source_identity(&self, place: u32) -> Option<Joined> {
+        let identity = &self.sessions[place as usize].one.identity;
+        let users = self.users.get(&identity.name(Field::SourceIdentity))?;
+        let account = |user: u32| self.sessions[user as usize].one.identity.name(Field::Account);
+        let own = users.iter().copied().find(|user| account(*user) == identity.name(Field::Account));
+        let is_one = users.iter().all(|user| account(*user) == account(users[0]));
+        let above = own.or_else(|| users.first().copied().filter(|_| is_one))?;
+        let link = LinkRecord { kind: LinkKind::SourceIdentity, confidence: Confidence::Weak, grant: None };
+        Some((Some(link), Some(above)))
     }
 
     /// A caller that another account's copy names by its principal id alone.
@@ -259,4 +291,10 @@ impl<'a> Links<'a> {
 /// A service made all its calls, perhaps for somebody.
 fn is_forwarded(session: &SessionRecord) -> bool {
     matches!(session.class, ActorClass::ForwardAccess | ActorClass::ServiceRole)
+}
+
+/// The name of the user that an ARN is of.
+fn names_user(arn: &str) -> Option<&str> {
+    let arn = Arn::parse(arn)?;
+    arn.user().or_else(|| arn.session()).map(|(_, name)| name)
 }

@@ -114,6 +114,15 @@ impl Names {
         }
     }
 
+    /// The name of `text`, which is often the same as before: `last` is looked at first.
+    #[inline]
+    pub(crate) fn intern_after(&mut self, last: &mut Name, text: &str) -> Name {
+        if self.get(*last) != Some(text) {
+            *last = self.intern(text);
+        }
+        *last
+    }
+
     /// The name of a text that may be absent.
     pub(crate) fn intern_option(&mut self, text: Option<&str>) -> Name {
         text.map_or(Name::NONE, |text| self.intern(text))

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use pugmark_event::format_time;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::actor::{self, ActorRecord, ActorType, Root};
+use crate::actor::{self, ActorRecord, ActorType, ClusterNames, Root};
 use crate::caller::{ActorClass, Caller};
 use crate::credentials::{Covered, Credential, CredentialFacts, Span, Use};
 use crate::grants::{self, Callers};
@@ -20,8 +20,8 @@ use crate::names::{Map, Name};
 use crate::session::{LinkRecord, SessionRecord};
 use crate::{Arn, suspicion};
 
-/// Concludes from all facts.
-pub(crate) fn resolve(facts: CredentialFacts) -> Lineage {
+/// Concludes from all facts; `clusters` are names of clusters by the id of their identity provider.
+pub(crate) fn resolve(facts: CredentialFacts, clusters: ClusterNames) -> Lineage {
     let covered = covered(&facts);
     let people = facts.people.clone();
     let mut lineage = Lineage { covered, ..ordered(facts) };
@@ -32,7 +32,7 @@ pub(crate) fn resolve(facts: CredentialFacts) -> Lineage {
     }
     cut_circles(&mut lineage.sessions);
     lineage.below = below(&lineage.sessions);
-    Conclusions { lineage: &mut lineage, people, roots: Vec::new() }.conclude();
+    Conclusions { lineage: &mut lineage, people, clusters, roots: Vec::new() }.conclude();
     lineage.suspicions = suspicion::find(&lineage);
     lineage
 }
@@ -140,6 +140,7 @@ fn below(sessions: &[SessionRecord]) -> Vec<(u32, u32)> {
 struct Conclusions<'a> {
     lineage: &'a mut Lineage,
     people: Map<Name, Name>,
+    clusters: ClusterNames,
     roots: Vec<Option<(ActorRecord, Confidence)>>,
 }
 
@@ -184,10 +185,14 @@ impl Conclusions<'_> {
 
     /// The actor of one party, given that of the party above it.
     fn conclude_one(&mut self, place: u32) {
-        let depth = self.lineage.sessions[place as usize].above.map_or(0, |above| {
-            let above = &self.lineage.sessions[above as usize];
-            above.depth + u32::from(!matches!(above.one.credential, Credential::Principal(..)))
-        });
+        let session = &self.lineage.sessions[place as usize];
+        let above = session.above.map_or(0, |above| self.lineage.sessions[above as usize].depth);
+        // A long-term key that nobody is known to have made is where a chain begins, not a step.
+        let is_step = match session.one.credential {
+            Credential::Principal(..) => false,
+            _ => session.above.is_some() || session.one.identity.created.is_some(),
+        };
+        let depth = above + u32::from(is_step);
         let root = self.root(place);
         let session = &mut self.lineage.sessions[place as usize];
         session.depth = depth;
@@ -233,7 +238,7 @@ impl Conclusions<'_> {
             Some(root) if root.actor.kind != ActorType::Unknown => root,
             // A service acts for whoever is above, known or not.
             Some(root) if session.class == ActorClass::ServiceRole => root,
-            inherited => actor::of_root(&caller, session.class)
+            inherited => actor::of_root(&caller, session.class, &self.clusters)
                 .or(inherited)
                 .unwrap_or_else(|| self.unknown(place, &caller)),
         }

@@ -38,6 +38,7 @@ impl Rows {
 
 impl<'a> Row<'a> {
     /// The text of `leaf`; an empty text counts as absent.
+    #[inline]
     pub fn text(self, leaf: Leaf) -> Option<&'a str> {
         let texts = self.rows.texts[leaf as usize].as_ref()?;
         (!texts.is_null(self.index)).then(|| texts.value(self.index)).filter(|text| !text.is_empty())

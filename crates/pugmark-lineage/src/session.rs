@@ -22,7 +22,7 @@ pub(crate) struct SessionRecord {
     pub(crate) above: Option<u32>,
     pub(crate) actor: u32,
     pub(crate) confidence: Confidence,
-    /// Sessions above it.
+    /// Sessions from the actor to this one.
     pub(crate) depth: u32,
 }
 
@@ -214,7 +214,7 @@ impl<'a> Session<'a> {
         tree
     }
 
-    /// How many sessions are above it.
+    /// How many sessions it takes from the actor to this one, which counts; none for a user's long-term key.
     pub fn depth(self) -> u32 {
         self.record().depth
     }

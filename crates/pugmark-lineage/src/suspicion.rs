@@ -1,5 +1,6 @@
 //! What is suspicious about a session by itself, without a rule.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
@@ -22,7 +23,7 @@ pub enum SuspicionKind {
     OtherAccount,
     /// No issuance, although the time of issue is covered.
     NoIssuance,
-    /// More sessions stand above it than usual.
+    /// More sessions lie between it and its actor than usual.
     LongChain,
 }
 
@@ -109,7 +110,8 @@ fn networks(session: Session<'_>) -> BTreeMap<[u8; 4], (&str, u64)> {
 }
 
 fn two_networks(lineage: &Lineage, found: &mut Vec<SuspicionRecord>) {
-    for session in lineage.sessions() {
+    // An instance has addresses of its own within its VPC; it has a rule of its own below.
+    for session in lineage.sessions().filter(|session| session.class() != ActorClass::Instance) {
         let networks = networks(session);
         if networks.len() > 1 {
             let mut addresses: Vec<(&str, u64)> = networks.into_values().collect();
@@ -143,7 +145,7 @@ fn instances(lineage: &Lineage, found: &mut Vec<SuspicionRecord>) {
         }
     }
     for ((instance, account), sessions) in instances {
-        let home = home(&sessions);
+        let home = home(&sessions, |address| people.contains_key(address));
         for session in sessions {
             let addresses: Vec<&str> = session.counts(Counted::Address).texts();
             let away = addresses.iter().filter(|address| network(address).is_some()).find_map(|address| {
@@ -174,8 +176,18 @@ fn instances(lineage: &Lineage, found: &mut Vec<SuspicionRecord>) {
     }
 }
 
-/// The network that most events of an instance come from, and its most frequent address.
-fn home<'a>(sessions: &[Session<'a>]) -> Option<([u8; 4], &'a str)> {
+/// Addresses that only exist within a network.
+fn is_private(address: &str) -> bool {
+    match address.parse() {
+        Ok(IpAddr::V4(address)) => address.is_private(),
+        Ok(IpAddr::V6(address)) => address.is_unique_local(),
+        Err(_) => false,
+    }
+}
+
+/// The network that an instance is in, and an address of it: none that a person comes from too,
+/// a private one where there is one, else that of most events.
+fn home<'a>(sessions: &[Session<'a>], is_of_person: impl Fn(&str) -> bool) -> Option<([u8; 4], &'a str)> {
     let mut sums: BTreeMap<[u8; 4], (u64, &str)> = BTreeMap::new();
     for session in sessions {
         for (network, (address, count)) in networks(*session) {
@@ -183,7 +195,11 @@ fn home<'a>(sessions: &[Session<'a>]) -> Option<([u8; 4], &'a str)> {
             *sum = (sum.0 + count, sum.1.min(address));
         }
     }
-    let best = sums.into_iter().max_by_key(|(network, (count, _))| (*count, std::cmp::Reverse(*network)))?;
+    // Whoever took the credentials away may well use them more than the instance does.
+    let rank = |(network, (count, address)): &([u8; 4], (u64, &str))| {
+        (!is_of_person(address), is_private(address), *count, Reverse(*network))
+    };
+    let best = sums.into_iter().max_by_key(rank)?;
     Some((best.0, best.1.1))
 }
 
@@ -229,7 +245,7 @@ fn long_chains(lineage: &Lineage, found: &mut Vec<SuspicionRecord>) {
     let Some(last) = depths.len().checked_sub(1) else { return };
     let usual = depths[last * 95 / 100].max(USUAL_DEPTH);
     for session in lineage.sessions().filter(is_step).filter(|session| session.depth() > usual) {
-        let about = format!("{} sessions stand above it; {usual} are usual", session.depth());
+        let about = format!("{} sessions deep; up to {usual} are usual", session.depth());
         found.push(SuspicionRecord { session: session.place, kind: SuspicionKind::LongChain, about });
     }
 }

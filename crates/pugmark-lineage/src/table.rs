@@ -43,7 +43,7 @@ const COLUMNS: [(&str, Read, &str); 31] = [
     ("events", Read::Count(|s| s.events()), "events made with it"),
     ("errors", Read::Count(|s| s.errors()), "events that failed"),
     ("mfa", Read::Flag(|s| s.mfa()), "opened with MFA"),
-    ("depth", Read::Count(|s| u64::from(s.depth())), "sessions above it"),
+    ("depth", Read::Count(|s| u64::from(s.depth())), "sessions from the actor to this one"),
     ("opened_by", Read::Text(|s| s.above().map(Session::name)), "who is above it"),
     (
         "opener",
