@@ -413,6 +413,15 @@ fn what_it_is(_: FileType) -> &'static str {
 }
 
 impl Entry {
+    /// The bytes of a local file as they are stored, for their hash; nothing
+    /// for other entries.
+    ///
+    /// # Errors
+    /// If it cannot be opened.
+    pub fn stored(&self) -> Option<std::io::Result<fs::File>> {
+        self.path().map(fs::File::open)
+    }
+
     /// Where a local file is; nothing for other entries.
     pub(crate) fn path(&self) -> Option<&Path> {
         match &self.handle {

@@ -11,8 +11,12 @@ use std::sync::Arc;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use pugmark_event::{Defect, DefectKind, Fill, Filled, Limits, Object, Tally, TimeRange, parse_time};
-use pugmark_source::{Access, Listing, Location, Progress, Selection, SourceError, Visitor, list, visit};
+use pugmark_event::{
+    Defect, DefectKind, Fill, Filled, Limits, Object, Tally, TimeRange, Wrapping, parse_time,
+};
+use pugmark_source::{
+    Access, Contents, Listing, Location, Progress, Selection, SourceError, Visitor, list, visit,
+};
 use tempfile::TempDir;
 
 /// Remembers everything.
@@ -167,6 +171,71 @@ fn a_selection_prunes_by_key_before_opening() {
     assert_eq!(names[3..], ["notes.json"], "a key that says nothing is never pruned");
     let tally = seen.tally;
     assert_eq!((tally.listed, tally.pruned, tally.routed, tally.decoded), (22, 17, 1, 4));
+}
+
+#[test]
+fn digests_are_opened_when_they_are_asked_for() {
+    let root = TempDir::new().unwrap();
+    let log = log_key("111122223333", "eu-west-1", 10);
+    let digest =
+        log.replace("/CloudTrail/", "/CloudTrail-Digest/").replace("_CloudTrail_", "_CloudTrail-Digest_");
+    put(root.path(), &log, b"{}");
+    put(root.path(), &digest, b"{}");
+    put(root.path(), "AWSLogs/111122223333/Config/eu-west-1/2026/1/10/x.json.gz", b"{}");
+    put(root.path(), "old.tar", &tar_of(&[(&log, b"{}".to_vec()), (&digest, b"{}".to_vec())]));
+    let opened = |contents| {
+        let selection = Selection { contents, ..Selection::default() };
+        let seen = read_with(root.path(), &selection, &Limits::default(), 1);
+        seen.objects.into_iter().map(|(name, _)| name).collect::<Vec<_>>()
+    };
+    let archived = |name: &str| format!("old.tar!{name}");
+    assert_eq!(opened(Contents::Events), [log.clone(), archived(&log)]);
+    assert_eq!(opened(Contents::Evidence), [digest.clone(), log.clone(), archived(&digest), archived(&log)]);
+    assert_eq!(opened(Contents::Digests), [digest.clone(), archived(&digest)]);
+}
+
+#[test]
+fn how_bytes_are_wrapped_up_is_told() {
+    struct Wrappings(Vec<(String, Wrapping)>);
+    impl Visitor for Wrappings {
+        fn object(&mut self, object: &Arc<Object>, fill: &mut dyn Fill) -> ControlFlow<()> {
+            let mut bytes = Vec::new();
+            while let Ok(Filled::More) = fill.fill(&mut bytes, 64 << 10) {}
+            let name = object.name.rsplit('/').next().unwrap().to_owned();
+            // One that turns out to hold another compression comes twice.
+            if !bytes.is_empty() {
+                self.0.push((name, fill.wrapping()));
+            }
+            ControlFlow::Continue(())
+        }
+
+        fn defect(&mut self, _: Defect) {}
+    }
+    let root = TempDir::new().unwrap();
+    let text = "{\"Records\":[]}".repeat(100);
+    let once = gzip(text.as_bytes());
+    put(root.path(), "plain", text.as_bytes());
+    put(root.path(), "once", &once);
+    put(root.path(), "members", &[once.clone(), gzip(b"{}")].concat());
+    put(root.path(), "twice", &gzip(&once));
+    put(root.path(), "zstd", &zstd::encode_all(text.as_bytes(), 0).unwrap());
+    let listing = find(&[root.path()], &Selection::default()).unwrap();
+    let visited = visit(listing, &Access::default(), &Limits::default(), 1, &Progress::default(), |_| {
+        Wrappings(Vec::new())
+    });
+    let mut seen = visited.unwrap().0.remove(0).0;
+    seen.sort_by(|first, later| first.0.cmp(&later.0));
+    let of = |name: &str, layers, is_gzip, first_member| {
+        (name.to_owned(), Wrapping { layers, is_gzip, first_member })
+    };
+    let expected = [
+        of("members", 1, true, Some(text.len() as u64)),
+        of("once", 1, true, None),
+        of("plain", 0, false, None),
+        of("twice", 2, true, None),
+        of("zstd", 1, false, None),
+    ];
+    assert_eq!(seen, expected);
 }
 
 #[test]

@@ -366,6 +366,50 @@ fn bytes_ahead_of_the_workers_are_bounded() {
     assert!(seen.gets_at_first <= 16, "{}", seen.gets_at_first);
 }
 
+/// Remembers metadata alone.
+#[derive(Default)]
+struct Metadatas(Vec<(String, crate::Metadata)>);
+
+impl Visitor for Metadatas {
+    fn object(&mut self, _: &Arc<Object>, fill: &mut dyn Fill) -> ControlFlow<()> {
+        let mut bytes = Vec::new();
+        while let Ok(Filled::More) = fill.fill(&mut bytes, 64 << 10) {}
+        ControlFlow::Continue(())
+    }
+
+    fn metadata(&mut self, object: &Arc<Object>, metadata: &crate::Metadata) {
+        self.0.push((object.name.clone(), metadata.clone()));
+    }
+
+    fn defect(&mut self, _: Defect) {}
+}
+
+#[test]
+fn user_metadata_come_before_small_objects_and_large_ones() {
+    let store = FaultyStore::new(|_, request| if request == 1 { Mishap::Transient } else { Mishap::None });
+    let put = async {
+        for (key, size) in [("a.json", 10), ("b.json", WHOLE_MAX as usize + 1), ("c.json", 10)] {
+            let mut attributes = object_store::Attributes::new();
+            if key != "c.json" {
+                attributes.insert(object_store::Attribute::Metadata("Signature".into()), key.into());
+            }
+            let options = PutOptions { attributes, ..PutOptions::default() };
+            store.inner.put_opts(&Path::from(key), vec![b' '; size].into(), options).await.unwrap();
+        }
+        Ok(())
+    };
+    Stores::none().unwrap().wait(put).unwrap();
+    let listing = find(&store, "", &Selection::default()).unwrap();
+    let (limits, progress) = (Limits::default(), Progress::default());
+    let run = Run { limits: &limits, threads: 2, progress: &progress };
+    let (visitors, _) = run.visit(listing, Some(stores_of(&store)), |_| Metadatas::default()).unwrap();
+    let mut seen: Vec<_> = visitors.into_iter().flat_map(|visitor| visitor.0).collect();
+    seen.sort();
+    let expected = ["a.json", "b.json"]
+        .map(|key| (format!("s3://trail-logs/{key}"), [("signature".to_owned(), key.to_owned())].into()));
+    assert_eq!(seen, expected);
+}
+
 #[test]
 fn a_folders_marker_is_routed_in_silence_and_an_empty_object_is_not() {
     let store = FaultyStore::new(|_, _| Mishap::None);
