@@ -65,6 +65,15 @@ Examples:
   pugmark coverage logs/ --output html --to coverage.html
 ";
 
+pub(crate) const VERIFY: &str = "\
+Examples:
+  pugmark verify logs/ --keys keys.json
+  pugmark verify s3://acme-logs/AWSLogs/ --keys keys/ --when 2026-08 --account 111122223333
+  pugmark verify evidence.zip --keys keys.pem --output jsonl
+  pugmark verify logs/ --keys keys.json --output html --to evidence.html
+  pugmark verify logs/ --keys keys.json --output aws --when 2026-08 --trail arn:aws:cloudtrail:eu-west-1:111122223333:trail/main
+";
+
 pub(crate) const WHO: &str = "\
 Examples:
   pugmark who logs/ ASIAEXAMPLE000000001              the person behind a temporary key
@@ -99,6 +108,15 @@ Examples:
   pugmark why s3://acme-logs/AWSLogs/ 0a1b2c3d-1111-2222-3333-444455556666 --when 2026-08-01
   pugmark sql logs/ -q 'SELECT * FROM causes'         all causes that were found
   pugmark search logs/ -w \"cause = '0a1b2c3d-1111-2222-3333-444455556666'\"
+";
+
+pub(crate) const CASE: &str = "\
+Examples:
+  pugmark case new case-17 --source logs/
+  pugmark case add case-17 -- search @ --actor eve --when 2026-08
+  pugmark case add case-17 -- sql @ -q 'SELECT eventname, count(*) FROM events GROUP BY 1 ORDER BY 1'
+  pugmark case add case-17 -- verify @ --keys keys.json
+  pugmark case report case-17
 ";
 
 pub(crate) const EKS: &str = "\

@@ -17,6 +17,8 @@ pub(crate) enum Exit {
     Partial,
     /// Stopped by Ctrl-C; what was printed is part of the answer.
     Interrupted,
+    /// `verify --output aws`: the AWS CLI would not have run. Not in [`Exit::ALL`].
+    NotRun,
 }
 
 impl Exit {
@@ -31,6 +33,7 @@ impl Exit {
             Exit::Failed => 2,
             Exit::Partial => 3,
             Exit::Interrupted => 130,
+            Exit::NotRun => 255,
         }
     }
 
@@ -38,10 +41,13 @@ impl Exit {
     pub(crate) fn meaning(self) -> &'static str {
         match self {
             Exit::Done => "done",
-            Exit::No => "the answer is no (no such event, `--require-match` without a match)",
+            Exit::No => {
+                "the answer is no (no such event, `--require-match` without a match, evidence that does not hold)"
+            }
             Exit::Failed => "usage or environment error",
             Exit::Partial => "done, but part of the input was skipped or damaged (listed)",
             Exit::Interrupted => "stopped by Ctrl-C, with a partial result",
+            Exit::NotRun => "the AWS CLI would not have run (`verify --output aws`)",
         }
     }
 }

@@ -11,7 +11,7 @@ use pugmark_source::{Coverage, Listing, Progress, list};
 
 use crate::exit::{Exit, Failure};
 use crate::plan::Reading;
-use crate::printer::{Ended, Printer, ProgressLine, Summary, count_words};
+use crate::printer::{Ended, Printer, ProgressLine, Summary, count_words, counted};
 use crate::time_expr;
 
 /// A command at work.
@@ -129,6 +129,41 @@ pub(crate) fn nothing_found(listed: &Listed, tally: &Tally, range: TimeRange) ->
     }
     if !range.is_open() {
         put!(text, "; asked for {}", time_expr::echo(range));
+        put!(text, "{}", covered_words(&listed.coverage, range));
+    }
+    text
+}
+
+/// On how many days of `range` files were delivered, and on which none; days
+/// are looked at only if their number is known and small.
+fn covered_words(coverage: &[Coverage], range: TimeRange) -> String {
+    const DAY_US: i64 = 86_400_000_000;
+    const DAYS_MAX: i32 = 1_000;
+    const NAMED_MAX: usize = 4;
+    let day = |day: i32| pugmark_event::format_time(i64::from(day) * DAY_US)[..10].to_owned();
+    let known = coverage.iter().flat_map(|coverage| coverage.days.iter().copied());
+    let Some((first, last)) = known.clone().min().zip(known.max()) else {
+        return String::new();
+    };
+    let first = range.since.map_or(first, |since| since.div_euclid(DAY_US) as i32);
+    let last = range.until.map_or(last, |until| (until - 1).div_euclid(DAY_US) as i32);
+    if last < first || last - first >= DAYS_MAX {
+        return String::new();
+    }
+    let has = |wanted: i32| coverage.iter().any(|coverage| coverage.days.contains(&wanted));
+    let bare: Vec<i32> = (first..=last).filter(|day| !has(*day)).collect();
+    let days = (last - first + 1) as usize;
+    let mut text = format!("; files on {} of {}", days - bare.len(), counted(days as u64, "day"));
+    if !bare.is_empty() && bare.len() < days {
+        let named: Vec<String> = bare.iter().take(NAMED_MAX).map(|bare| day(*bare)).collect();
+        put!(text, ", none on {}", named.join(", "));
+        if bare.len() > NAMED_MAX {
+            put!(text, " and {} more", bare.len() - NAMED_MAX);
+        }
+    }
+    let silent = coverage.iter().filter(|covered| covered.days.range(first..=last).next().is_none()).count();
+    if silent > 0 && bare.len() < days {
+        put!(text, ", none at all for {} of {} account-Regions", silent, coverage.len());
     }
     text
 }
@@ -171,6 +206,10 @@ mod tests {
             "no events match among 1,200 in 4 objects; there are files for 2024-10-04 to 2024-10-07, \
              the newest opened was delivered 1970-01-01T00:00:00Z"
         );
+        let day = 86_400_000_000;
+        let range = TimeRange { since: Some(20_000 * day), until: Some(20_004 * day) };
+        let text = nothing_found(&listed, &tally, range);
+        assert!(text.ends_with("; files on 2 of 4 days, none on 2024-10-05, 2024-10-06"), "{text}");
         assert_eq!(
             nothing_found(&Listed::default(), &Tally::default(), TimeRange::default()),
             "no events: there is no object under the sources"

@@ -37,11 +37,13 @@ pub(crate) enum ViewColumn {
     Id,
     /// The object it stands in.
     Object,
+    /// What the digests say of the object; what is not valid is marked.
+    Verified,
     /// Any field, as it is.
     Leaf(Leaf),
 }
 
-const NAMED: [(&str, ViewColumn); 10] = [
+const NAMED: [(&str, ViewColumn); 11] = [
     ("time", ViewColumn::Time),
     ("who", ViewColumn::Who),
     ("action", ViewColumn::Action),
@@ -52,6 +54,7 @@ const NAMED: [(&str, ViewColumn); 10] = [
     ("region", ViewColumn::Region),
     ("id", ViewColumn::Id),
     ("object", ViewColumn::Object),
+    ("verified", ViewColumn::Verified),
 ];
 
 /// The columns of a table.
@@ -110,6 +113,7 @@ impl ViewColumn {
             ViewColumn::Region => vec![Leaf::AwsRegion],
             ViewColumn::Id => vec![Leaf::EventId],
             ViewColumn::Object => vec![Leaf::SourceObject],
+            ViewColumn::Verified => vec![Leaf::Verified],
             ViewColumn::Leaf(leaf) => vec![leaf],
         }
     }
@@ -176,7 +180,20 @@ fn array(batch: &EventBatch, column: ViewColumn, zone: &TimeZone) -> ArrayRef {
         ViewColumn::Region => leaf_texts(batch, Leaf::AwsRegion, zone),
         ViewColumn::Id => leaf_texts(batch, Leaf::EventId, zone),
         ViewColumn::Object => leaf_texts(batch, Leaf::SourceObject, zone),
+        ViewColumn::Verified => {
+            let verified = Texts::of(batch, Leaf::Verified);
+            texts(batch, |row| verified.get(row).map(verified_words))
+        }
         ViewColumn::Leaf(leaf) => leaf_texts(batch, leaf, zone),
+    }
+}
+
+/// The verdict with its mark: an error, a warning, or none.
+fn verified_words(verdict: &str) -> String {
+    match verdict {
+        "valid" => verdict.to_owned(),
+        "modified" | "unlisted" => format!("✗ {verdict}"),
+        other => format!("! {other}"),
     }
 }
 

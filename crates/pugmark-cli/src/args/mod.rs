@@ -195,6 +195,8 @@ pub(crate) struct ScanArgs {
     #[command(flatten)]
     pub(crate) select: SelectArgs,
     #[command(flatten)]
+    pub(crate) witness: evidence::WitnessArgs,
+    #[command(flatten)]
     pub(crate) access: AccessArgs,
     #[command(flatten)]
     pub(crate) talk: TalkArgs,
@@ -278,6 +280,8 @@ pub(crate) struct SearchArgs {
     #[arg(long, help_heading = "Output", hide_short_help = true)]
     pub(crate) require_match: bool,
     #[command(flatten)]
+    pub(crate) witness: evidence::WitnessArgs,
+    #[command(flatten)]
     pub(crate) access: AccessArgs,
     #[command(flatten)]
     pub(crate) talk: TalkArgs,
@@ -310,6 +314,8 @@ pub(crate) struct SqlArgs {
     pub(crate) with_duplicates: bool,
     #[command(flatten)]
     pub(crate) select: SelectArgs,
+    #[command(flatten)]
+    pub(crate) witness: evidence::WitnessArgs,
     #[command(flatten)]
     pub(crate) access: AccessArgs,
     #[command(flatten)]
@@ -357,6 +363,8 @@ pub(crate) struct StatsArgs {
     pub(crate) filter: FilterArgs,
     #[command(flatten)]
     pub(crate) select: SelectArgs,
+    #[command(flatten)]
+    pub(crate) witness: evidence::WitnessArgs,
     #[command(flatten)]
     pub(crate) access: AccessArgs,
     #[command(flatten)]

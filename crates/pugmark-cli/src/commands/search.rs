@@ -11,6 +11,7 @@ use pugmark_scan::{Duplicates, Order, Request, Sink, scan, sorted};
 use pugmark_source::Listing;
 
 use super::Start;
+use super::evidence::Watch;
 use crate::args::SearchArgs;
 use crate::event_names;
 use crate::exit::{Exit, Failure};
@@ -31,6 +32,10 @@ pub(super) fn search(args: &SearchArgs, start: &Start) -> Result<Exit, Failure> 
     request.duplicates = if args.with_duplicates { Duplicates::Keep } else { Duplicates::Collapse };
     request.order = if args.reverse { Order::Descending } else { Order::Ascending };
     request.limit = args.limit;
+    let watch = Watch::new(&args.witness, &reading)?;
+    if let Some(watch) = &watch {
+        watch.attach(&mut request);
+    }
 
     let mut run = Run::start(&start.printer)?;
     attach(&reading, &run, &mut request)?;
@@ -48,6 +53,9 @@ pub(super) fn search(args: &SearchArgs, start: &Start) -> Result<Exit, Failure> 
                 start.printer.note(&format!("no event is called `{name}`; did you mean `{near}`?"));
             }
         }
+    }
+    if let Some(watch) = watch {
+        watch.report(&start.printer);
     }
     let exit = run.finish(found.tally, found.shown, found.ended);
     let is_no = args.require_match && found.shown == 0 && exit == Exit::Done;
@@ -80,9 +88,13 @@ impl Layout {
                 args.columns.iter().map(|name| ViewColumn::named(name)).collect::<Result<_, _>>()?;
             return Ok(Layout::View(columns, zone));
         }
+        let marked = |columns: &[ViewColumn]| {
+            let mark = args.witness.verify.then_some(ViewColumn::Verified);
+            Layout::View(columns.iter().copied().chain(mark).collect(), zone.clone())
+        };
         Ok(match format {
-            Format::Table | Format::Md => Layout::View(view::SHORT.to_vec(), zone),
-            Format::Csv | Format::Tsv => Layout::View(view::LONG.to_vec(), zone),
+            Format::Table | Format::Md => marked(view::SHORT),
+            Format::Csv | Format::Tsv => marked(view::LONG),
             Format::Json | Format::Jsonl | Format::Raw => Layout::Records,
             Format::Parquet | Format::Arrow => Layout::Columns,
         })

@@ -6,9 +6,10 @@ use std::time::Duration;
 use futures::StreamExt;
 use pugmark_event::Projection;
 use pugmark_query::{QueryError, Session, SessionOptions};
-use pugmark_scan::Duplicates;
+use pugmark_scan::{Annotate, Duplicates};
 use tokio::runtime::Runtime;
 
+use super::evidence::Watch;
 use super::{Start, shell};
 use crate::args::{FilterArgs, SqlArgs};
 use crate::config::Setting;
@@ -31,6 +32,11 @@ pub(super) fn sql(args: &SqlArgs, mut start: Start) -> Result<Exit, Failure> {
     // Accounts and Regions choose rows too: the key of an object may not tell.
     Filters::new(&FilterArgs::default(), &reading.selection)?.apply(&mut request);
     request.duplicates = if args.with_duplicates { Duplicates::Keep } else { Duplicates::Collapse };
+    let watch = Watch::new(&args.witness, &reading)?;
+    if let Some(watch) = &watch {
+        // Statements say themselves whether they read the column.
+        request.annotators.push(Arc::clone(watch) as Arc<dyn Annotate>);
+    }
     let mut options = SessionOptions {
         timeout: plan::timeout(&start.settings, &start.now)?,
         rows_max: args.max_rows,
@@ -55,10 +61,14 @@ pub(super) fn sql(args: &SqlArgs, mut start: Start) -> Result<Exit, Failure> {
     let session =
         Session::new(listing, options, Arc::clone(&run.progress)).map_err(|error| explain(&error, ""))?;
     let mut desk = Desk { session, runtime, run };
-    match text {
+    let exit = match text {
         Some(text) => desk.answer(&text),
         None => shell::shell(&mut desk),
+    };
+    if let Some(watch) = watch.filter(|_| exit.is_ok()) {
+        watch.report(&start.printer);
     }
+    exit
 }
 
 fn statement(args: &SqlArgs) -> Result<Option<String>, Failure> {

@@ -7,6 +7,7 @@ use arrow::array::Array;
 use pugmark_event::{EventBatch, Leaf, Projection};
 use pugmark_scan::{Sink, scan};
 
+use super::evidence::Watch;
 use super::{Column, Start, print_rows};
 use crate::args::StatsArgs;
 use crate::exit::{Exit, Failure};
@@ -35,6 +36,10 @@ pub(super) fn stats(args: &StatsArgs, start: &Start) -> Result<Exit, Failure> {
     projection = projection.with(Leaf::EventTime).union(Outcome::LEAVES.into_iter().collect());
     let mut request = request(&reading, projection);
     filters.apply(&mut request);
+    let watch = Watch::new(&args.witness, &reading)?;
+    if let Some(watch) = &watch {
+        watch.attach(&mut request);
+    }
 
     let mut run = Run::start(&start.printer)?;
     attach(&reading, &run, &mut request)?;
@@ -66,6 +71,9 @@ pub(super) fn stats(args: &StatsArgs, start: &Start) -> Result<Exit, Failure> {
     let shown = print_rows(&start.printer, &columns, &rows)?;
     if total > rows.len() {
         start.printer.note(&format!("{} of {total} groups; `-n {total}` shows all", rows.len()));
+    }
+    if let Some(watch) = watch {
+        watch.report(&start.printer);
     }
     Ok(run.finish(tally, shown, Ended::AtTheEnd))
 }

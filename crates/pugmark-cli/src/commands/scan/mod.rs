@@ -8,6 +8,7 @@ mod report;
 use pugmark_scan::scan as scan_events;
 
 use super::Start;
+use super::evidence::Watch;
 use crate::args::{FilterArgs, ScanArgs};
 use crate::exit::{Exit, Failure};
 use crate::filter::Filters;
@@ -28,6 +29,10 @@ pub(super) fn scan(args: &ScanArgs, start: &Start) -> Result<Exit, Failure> {
     }
     let mut request = request(&reading, Collector::projection());
     Filters::new(&FilterArgs::default(), &reading.selection)?.apply(&mut request);
+    let watch = Watch::new(&args.witness, &reading)?;
+    if let Some(watch) = &watch {
+        watch.attach(&mut request);
+    }
     let mut run = Run::start(&start.printer)?;
     let (listing, listed) = run.list(&reading)?;
     let (collectors, tally) = scan_events(listing, &request, &run.progress, Collector::default)?;
@@ -49,5 +54,8 @@ pub(super) fn scan(args: &ScanArgs, start: &Start) -> Result<Exit, Failure> {
     let sources = args.sources.join(" ");
     let text = if matches!(format, Format::Json | Format::Jsonl) { page.json() } else { page.text(&sources) };
     start.printer.report(&text)?;
+    if let Some(watch) = watch {
+        watch.report(&start.printer);
+    }
     Ok(run.finish(tally, overview.events, Ended::AtTheEnd))
 }

@@ -1,0 +1,91 @@
+//! Pages that stand alone: no script, no font, no image, nothing fetched.
+
+use crate::printer::escape;
+
+const STYLE: &str = "\
+:root{color-scheme:light dark;--ink:#1b1f24;--dim:#59636e;--paper:#fff;--line:#d8dee4;--bad:#b3261e;--good:#1a6e37;--heat:20,110,70}\n\
+@media (prefers-color-scheme:dark){:root{--ink:#e6edf3;--dim:#9aa4ae;--paper:#0f1318;--line:#30363d;--bad:#ff8b80;--good:#6fdd8b;--heat:80,220,140}}\n\
+body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);margin:2rem auto;max-width:72rem;padding:0 1rem}\n\
+h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2rem}p{max-width:50rem}\n\
+table{border-collapse:collapse;font-size:.88rem}th,td{text-align:left;padding:.2rem .6rem;border-bottom:1px solid var(--line);vertical-align:top;overflow-wrap:anywhere}\n\
+td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}\n\
+.scroll{overflow-x:auto}.dim{color:var(--dim)}.bad{color:var(--bad);font-weight:600}.good{color:var(--good)}\n\
+table.heat td.h{padding:0;min-width:.7rem;height:1.2rem;border:1px solid var(--paper);text-align:center;font-size:.75rem;line-height:1}\n\
+.l1{background:rgba(var(--heat),.10)}.l2{background:rgba(var(--heat),.20)}.l3{background:rgba(var(--heat),.32)}.l4{background:rgba(var(--heat),.44)}\n\
+.l5{background:rgba(var(--heat),.56)}.l6{background:rgba(var(--heat),.70)}.l7{background:rgba(var(--heat),.85)}.l8{background:rgb(var(--heat))}\n\
+.gap{color:var(--bad)}code{font:.9em ui-monospace,monospace}\n";
+
+/// A whole page around `body`, which is markup already.
+pub(super) fn page(title: &str, body: &str) -> String {
+    format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
+         <title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>\n{body}</body>\n</html>\n",
+        title = text(title)
+    )
+}
+
+/// Text as markup. What a terminal must not see, a page need not see either.
+pub(super) fn text(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in escape(text).chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// A column of a table.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Head {
+    /// Text.
+    Text(&'static str),
+    /// Numbers stand at the right.
+    Number(&'static str),
+}
+
+/// A table; cells are text, not markup. A cell that begins with `!` or `✗` stands out.
+pub(super) fn table(heads: &[Head], rows: &[Vec<String>]) -> String {
+    let mut out = String::from("<div class=\"scroll\"><table>\n<thead><tr>");
+    for head in heads {
+        match head {
+            Head::Text(name) => put!(out, "<th scope=\"col\">{}</th>", text(name)),
+            Head::Number(name) => put!(out, "<th scope=\"col\" class=\"n\">{}</th>", text(name)),
+        }
+    }
+    out.push_str("</tr></thead>\n<tbody>\n");
+    for row in rows {
+        out.push_str("<tr>");
+        for (head, cell) in heads.iter().zip(row) {
+            let class = match head {
+                Head::Number(_) => " class=\"n\"",
+                Head::Text(_) if cell.starts_with(['!', '✗']) => " class=\"bad\"",
+                Head::Text(_) => "",
+            };
+            put!(out, "<td{class}>{}</td>", text(cell));
+        }
+        out.push_str("</tr>\n");
+    }
+    out.push_str("</tbody></table></div>\n");
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_from_a_log_becomes_markup() {
+        let page = page("<b>", &table(&[Head::Text("x")], &[vec!["<script>\"'&\u{1b}".to_owned()]]));
+        assert!(page.contains("&lt;script&gt;&quot;&#39;&amp;\\u{1b}"), "{page}");
+        assert!(!page.contains("<script"), "{page}");
+        assert!(page.contains("<title>&lt;b&gt;</title>"), "{page}");
+    }
+}
