@@ -103,20 +103,20 @@ impl RequestFacts {
         let (Some(source), Some(name)) = (row.text(Leaf::EventSource), row.text(Leaf::EventName)) else {
             return;
         };
-        let is_served = row.text(Leaf::IdentityInvokedBy).is_some() || is_linked(row);
+        let service = service_of_row(row);
+        // Of services that no request is known to set off, no act has a cause to be found.
+        let is_served = service.is_some_and(|service| services::duties_of(service, source) != 0);
         let is_change = services::is_known(source) && services::verb(name) != Verb::Read;
         if !is_served && !is_change {
             return;
         }
         let Some(time) = row.time() else { return };
-        let caller = Caller::of(row);
-        let service = service_of(&caller);
-        if let Some(service) = service {
+        if let Some(service) = service.filter(|_| is_served) {
             self.note_habit(row, service, time);
         }
         let sets_off = is_change && services::set_off_by(source, name) != 0;
         let is_failed = row.text(Leaf::ErrorCode).is_some();
-        let is_deed = sets_off || (is_change && service.is_some() && !is_failed);
+        let is_deed = sets_off || (is_change && is_served && !is_failed);
         if !is_deed && (is_failed || !is_change || !services::is_teacher(source)) {
             return;
         }
@@ -135,7 +135,7 @@ impl RequestFacts {
         }
         let tokens = self.tokens(&clues);
         if is_deed {
-            self.note_deed(row, &caller, (time, is_failed), tokens);
+            self.note_deed(row, &Caller::of(row), (time, is_failed), tokens);
         }
     }
 
@@ -307,8 +307,10 @@ pub(crate) fn clues_of(row: Row<'_>, service: Option<&str>) -> Vec<Clue> {
     tokens::clues(call, row.text(Leaf::RequestParameters), row.text(Leaf::ResponseElements))
 }
 
-fn is_linked(row: Row<'_>) -> bool {
-    row.text(Leaf::IssuerArn).is_some_and(|arn| arn.contains(":role/aws-service-role/"))
+/// [`service_of`] by the two leaves that it needs.
+fn service_of_row(row: Row<'_>) -> Option<&str> {
+    let (invoked_by, issuer_arn) = (row.text(Leaf::IdentityInvokedBy), row.text(Leaf::IssuerArn));
+    service_of(&Caller { invoked_by, issuer_arn, ..Caller::default() })
 }
 
 fn learn(
