@@ -10,7 +10,7 @@
 //! signature of the one before, however, may come from anywhere: if it fits,
 //! it proves itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use pugmark_event::{DefectKind, TimeRange, format_time};
@@ -137,8 +137,8 @@ impl<'e> Chain<'e> {
     }
 
     /// What is to be said of the chain but for its log files.
-    pub(crate) fn report(&self, question: &Question) -> ChainReport {
-        let mut links = Links::default();
+    pub(crate) fn report(&self, question: &Question, buckets: &BTreeSet<String>) -> ChainReport {
+        let mut links = Links::new(buckets);
         for (at, member) in self.members.iter().enumerate() {
             if let Some(digest) = member.trusted().filter(|_| member.is_asked && !member.report.is_copy) {
                 self.link(at, digest, question, &mut links);
@@ -168,7 +168,7 @@ impl<'e> Chain<'e> {
     }
 
     /// How one digest hangs together with the one before.
-    fn link(&self, at: usize, digest: &Digest, question: &Question, links: &mut Links) {
+    fn link(&self, at: usize, digest: &Digest, question: &Question, links: &mut Links<'_>) {
         let before = self.members.iter().filter(|member| member.end <= digest.start);
         let before = before.map(|member| member.end).max();
         let object = self.members[at].file.object.clone();
@@ -206,6 +206,11 @@ impl<'e> Chain<'e> {
         match before {
             _ if !was_asked => links.head(Head::Unknown),
             None => links.head(Head::Cut { previous: previous.place.clone(), files: 0 }),
+            Some(end) if links.is_elsewhere(&previous.place) => {
+                if end < digest.start && !self.id.is_backfill {
+                    links.gaps.push(gap(end, GapReason::NotRead));
+                }
+            }
             Some(end) => {
                 links.missing.push(MissingDigest {
                     place: previous.place.clone(),
@@ -240,8 +245,9 @@ impl<'e> Chain<'e> {
 }
 
 /// What is found on the way along a chain.
-#[derive(Default)]
-struct Links {
+struct Links<'b> {
+    /// Buckets that were read; none if files were.
+    buckets: &'b BTreeSet<String>,
     head: Option<Head>,
     missing: Vec<MissingDigest>,
     gaps: Vec<Gap>,
@@ -249,7 +255,17 @@ struct Links {
     remarks: BTreeMap<usize, Vec<String>>,
 }
 
-impl Links {
+impl<'b> Links<'b> {
+    fn new(buckets: &'b BTreeSet<String>) -> Links<'b> {
+        let (missing, gaps, remarks) = (Vec::new(), Vec::new(), BTreeMap::new());
+        Links { buckets, head: None, missing, gaps, remarks }
+    }
+
+    /// True if the place is in a bucket that was not among the sources.
+    fn is_elsewhere(&self, place: &S3Place) -> bool {
+        !self.buckets.is_empty() && !self.buckets.contains(&*place.bucket)
+    }
+
     /// Only the first digest says how the chain begins.
     fn head(&mut self, head: Head) {
         self.head.get_or_insert(head);

@@ -56,7 +56,8 @@ pub fn verify(
 pub fn judge(evidence: &Evidence, keys: &PublicKeys, question: &Question) -> Report {
     let (chains, strays) = chains(evidence, keys, question);
     let coverage = coverage(&chains);
-    let mut reports: Vec<ChainReport> = chains.iter().map(|chain| chain.report(question)).collect();
+    let mut reports: Vec<ChainReport> =
+        chains.iter().map(|chain| chain.report(question, &evidence.buckets)).collect();
     let index = Index::new(&chains);
     let mut logs = Logs { question, index: &index, coverage: &coverage, evidence, found: HashSet::new() };
     let mut others = 0;
@@ -68,7 +69,9 @@ pub fn judge(evidence: &Evidence, keys: &PublicKeys, question: &Question) -> Rep
             Judged::OutOfQuestion => {}
         }
     }
-    let other_buckets = logs.missing(&mut judged);
+    let mut other_buckets = logs.missing(&mut judged);
+    other_buckets.extend(previous_buckets(&chains, &evidence.buckets));
+    let other_buckets = other_buckets.into_iter().collect();
     judged.sort_by_cached_key(|log| (log.name(), log.object.is_none()));
     for log in &judged {
         if let Some(report) = log.chain.and_then(|chain| reports.get_mut(chain)) {
@@ -90,6 +93,16 @@ pub(crate) fn proven_digests(
     let members = chains.iter().flat_map(|chain| &chain.members);
     let trusted = members.filter_map(|member| Some((member.trusted()?.clone(), member.is_proven())));
     (trusted.collect(), coverage(&chains))
+}
+
+/// Buckets of earlier digests that were not among the sources, named by
+/// digests that are proven.
+fn previous_buckets(chains: &[Chain<'_>], read: &BTreeSet<String>) -> BTreeSet<String> {
+    let members = chains.iter().flat_map(|chain| &chain.members);
+    let proven = members.filter(|member| member.is_asked && member.is_proven());
+    let previous = proven.filter_map(|member| member.digest()?.previous.as_ref());
+    let buckets = previous.map(|previous| &*previous.place.bucket);
+    buckets.filter(|bucket| !read.is_empty() && !read.contains(*bucket)).map(str::to_owned).collect()
 }
 
 fn coverage(chains: &[Chain<'_>]) -> Coverage {
@@ -321,7 +334,7 @@ impl<'e> Logs<'e> {
 
     /// Adds the files that are listed and not there; answers the buckets that
     /// some of them are said to be in and that were not among the sources.
-    fn missing(&self, judged: &mut Vec<LogReport>) -> Vec<String> {
+    fn missing(&self, judged: &mut Vec<LogReport>) -> BTreeSet<String> {
         let buckets = &self.evidence.buckets;
         let mut other_buckets = BTreeSet::new();
         let mut told = HashSet::new();
@@ -353,6 +366,6 @@ impl<'e> Logs<'e> {
                 digest: Some(listing.member.file.object.clone()),
             });
         }
-        other_buckets.into_iter().collect()
+        other_buckets
     }
 }

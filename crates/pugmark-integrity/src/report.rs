@@ -192,6 +192,8 @@ pub enum GapReason {
     Restarted,
     /// Digests are missing.
     Missing,
+    /// Digests are in a bucket that was not among the sources.
+    NotRead,
     /// None that the digests give.
     Unexplained,
 }
@@ -202,6 +204,7 @@ impl GapReason {
         match self {
             GapReason::Restarted => "restarted",
             GapReason::Missing => "missing digests",
+            GapReason::NotRead => "digests not read",
             GapReason::Unexplained => "unexplained",
         }
     }
@@ -380,7 +383,10 @@ impl ChainReport {
         let objects = self.digests.iter().map(|digest| digest.verdict.standing());
         let files = self.files.keys().map(|verdict| verdict.standing());
         let worst = objects.chain(files).max().unwrap_or(Standing::Unproven);
-        let unexplained = self.gaps.iter().any(|gap| gap.reason != GapReason::Restarted);
+        let not_read = self.gaps.iter().any(|gap| gap.reason == GapReason::NotRead);
+        let worst = if not_read { worst.max(Standing::Unproven) } else { worst };
+        let is_wrong = |gap: &Gap| matches!(gap.reason, GapReason::Missing | GapReason::Unexplained);
+        let unexplained = self.gaps.iter().any(is_wrong);
         let cut = matches!(self.head, Head::Cut { files: 1.., .. });
         let truncated = matches!(self.tail, Tail::Truncated { .. });
         if unexplained || cut || truncated || !self.missing.is_empty() || !self.forks.is_empty() {

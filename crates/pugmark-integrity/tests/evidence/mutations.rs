@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use pugmark_event::format_time;
 use pugmark_integrity::{
-    Digest, ListedFile, PublicKeys, Report, S3Place, Signer, Standing, hex, render, sha256,
+    Digest, ListedFile, PublicKeys, Question, Report, S3Place, Signer, Standing, hex, judge, render, sha256,
 };
 
 use crate::bucket::*;
@@ -735,4 +735,26 @@ fn two_digests_that_follow_one_are_a_fork() {
     let forked = short(&trail.digests[4].place);
     assert!(findings(&report).contains(&format!("fork of {forked}")));
     assert_eq!(report.standing(), Standing::Negative);
+}
+
+#[test]
+fn digests_and_log_files_in_a_bucket_that_was_not_read_are_no_accusation() {
+    let (mut store, mut trail) = (Store::default(), Trail::default());
+    trail.hours(&mut store, 5);
+    trail.bucket = "another-bucket-example";
+    trail.hours(&mut store, 5);
+    trail.bucket = BUCKET;
+    trail.hours(&mut store, 5);
+    store.objects.retain(|place, _| &*place.bucket == BUCKET);
+    let root = tempfile::tempdir().unwrap();
+    store.copy_to(root.path(), true);
+    let mut evidence = evidence(root.path(), 1);
+    // As if it had been read from S3.
+    evidence.buckets.insert(BUCKET.to_owned());
+    let report = judge(&evidence, &keys(), &Question::default());
+    let (since, until) = (beginning() + 5 * HOUR, beginning() + 10 * HOUR);
+    let expected = format!("gap {} {}: digests not read, 0 files", format_time(since), format_time(until));
+    assert_eq!(findings(&report), [expected]);
+    assert_eq!(report.other_buckets, ["another-bucket-example"]);
+    assert_eq!(report.standing(), Standing::Unproven);
 }
