@@ -246,6 +246,9 @@ fn opened_session(row: Row<'_>) -> Option<String> {
     if row.text(Leaf::EventName) != Some("AssumeRole") {
         return None;
     }
-    let response: serde_json::Value = serde_json::from_str(row.text(Leaf::ResponseElements)?).ok()?;
+    // A text that is no JSON was told of when it was decoded; here it opens nothing.
+    let Ok(response) = serde_json::from_str::<serde_json::Value>(row.text(Leaf::ResponseElements)?) else {
+        return None;
+    };
     response.get("assumedRoleUser")?.get("assumedRoleId")?.as_str().map(str::to_owned)
 }
