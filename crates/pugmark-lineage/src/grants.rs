@@ -121,16 +121,9 @@ impl<'a> Issuance<'a> {
     }
 }
 
-/// What is known of a caller by its place.
-pub(crate) struct Callers<'a> {
-    /// The caller's identity is that of another account, or none.
-    pub(crate) is_vague: &'a dyn Fn(u32) -> bool,
-    /// Principal id, or what stands for it.
-    pub(crate) principal: &'a dyn Fn(u32) -> Name,
-}
-
 /// Takes copies together: those that handed out the same key, and those with one shared id.
-pub(crate) fn merge(mut issued: Vec<Issued>, callers: &Callers<'_>, names: &Names) -> Vec<Grant> {
+/// `is_vague` tells callers of which a copy knows only the account.
+pub(crate) fn merge(mut issued: Vec<Issued>, names: &Names, is_vague: impl Fn(u32) -> bool) -> Vec<Grant> {
     issued.sort_by(|a, b| order(a, names).cmp(&order(b, names)));
     let mut groups = Groups((0..issued.len()).collect());
     let (mut by_key, mut by_shared) = (Map::default(), Map::default());
@@ -149,7 +142,7 @@ pub(crate) fn merge(mut issued: Vec<Issued>, callers: &Callers<'_>, names: &Name
     // A group is named by its first member, so its order is that of the events.
     let mut firsts: Vec<usize> = members.keys().copied().collect();
     firsts.sort_unstable();
-    firsts.into_iter().map(|first| grant(&members[&first], &issued, callers, names)).collect()
+    firsts.into_iter().map(|first| grant(&members[&first], &issued, &is_vague)).collect()
 }
 
 type Order<'a> = (Option<i64>, &'a str, &'a str, IssuanceKind);
@@ -158,11 +151,10 @@ fn order<'a>(issued: &Issued, names: &'a Names) -> Order<'a> {
     (issued.time, names.text(issued.event), names.text(issued.recipient), issued.kind)
 }
 
-fn grant(members: &[usize], issued: &[Issued], callers: &Callers<'_>, names: &Names) -> Grant {
+fn grant(members: &[usize], issued: &[Issued], is_vague: impl Fn(u32) -> bool) -> Grant {
     let full: Vec<&Issued> =
-        members.iter().map(|place| &issued[*place]).filter(|one| !(callers.is_vague)(one.caller)).collect();
+        members.iter().map(|place| &issued[*place]).filter(|one| !is_vague(one.caller)).collect();
     let best = full.first().copied().unwrap_or(&issued[members[0]]);
-    let principal = |one: &Issued| names.text((callers.principal)(one.caller));
     let mut merged = best.clone();
     for one in members.iter().map(|place| &issued[*place]) {
         let fields = [
@@ -184,7 +176,7 @@ fn grant(members: &[usize], issued: &[Issued], callers: &Callers<'_>, names: &Na
     Grant {
         has_caller: !full.is_empty(),
         is_shared: full.len() < members.len() && best.key.is_none(),
-        is_disputed: full.iter().any(|one| principal(one) != principal(best)),
+        is_disputed: full.iter().any(|one| one.caller != best.caller),
         issued: merged,
         events,
     }

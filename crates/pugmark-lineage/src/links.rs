@@ -261,9 +261,11 @@ impl<'a> Links<'a> {
         let identity = &self.sessions[place as usize].one.identity;
         let users = self.users.get(&identity.name(Field::SourceIdentity))?;
         let account = |user: u32| self.sessions[user as usize].one.identity.name(Field::Account);
-        let own = users.iter().copied().find(|user| account(*user) == identity.name(Field::Account));
-        let is_one = users.iter().all(|user| account(*user) == account(users[0]));
-        let above = own.or_else(|| users.first().copied().filter(|_| is_one))?;
+        // Users of one name in two accounts may be two people.
+        let above = users
+            .first()
+            .copied()
+            .filter(|first| users.iter().all(|user| account(*user) == account(*first)))?;
         let link = LinkRecord { kind: LinkKind::SourceIdentity, confidence: Confidence::Weak, grant: None };
         Some((Some(link), Some(above)))
     }

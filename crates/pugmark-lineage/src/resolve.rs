@@ -11,7 +11,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::actor::{self, ActorRecord, ActorType, ClusterNames, Root};
 use crate::caller::{ActorClass, Caller};
 use crate::credentials::{Covered, Credential, CredentialFacts, Span, Use};
-use crate::grants::{self, Callers};
+use crate::grants;
 use crate::identity::Field;
 use crate::lineage::Lineage;
 use crate::link::Confidence;
@@ -75,16 +75,9 @@ fn ordered(facts: CredentialFacts) -> Lineage {
     for one in &mut issued {
         one.caller = moved[one.caller as usize];
     }
-    let callers = Callers {
-        is_vague: &|place| {
-            matches!(sessions[place as usize].class, ActorClass::OutsideAccount | ActorClass::Unknown)
-        },
-        principal: &|place| match sessions[place as usize].one.credential {
-            Credential::Principal(_, id) | Credential::Grant(id, _) => id,
-            _ => sessions[place as usize].one.identity.name(Field::PrincipalId),
-        },
-    };
-    let grants = grants::merge(issued, &callers, &names);
+    let grants = grants::merge(issued, &names, |place| {
+        matches!(sessions[place as usize].class, ActorClass::OutsideAccount | ActorClass::Unknown)
+    });
     let places = sessions.iter().enumerate().map(|(place, session)| (session.one.credential, place as u32));
     let places = places.collect();
     let id_digits = id_digits(&sessions);

@@ -127,10 +127,13 @@ fn two_networks(lineage: &Lineage, found: &mut Vec<SuspicionRecord>) {
     }
 }
 
+/// Sessions of instances by instance id and account.
+type Instances<'a> = BTreeMap<(&'a str, &'a str), Vec<Session<'a>>>;
+
 /// Credentials of instances away from where the instance is.
 fn instances(lineage: &Lineage, found: &mut Vec<SuspicionRecord>) {
     let mut people: BTreeMap<&str, &str> = BTreeMap::new();
-    let mut instances: BTreeMap<(&str, &str), Vec<Session<'_>>> = BTreeMap::new();
+    let mut instances: Instances<'_> = BTreeMap::new();
     for session in lineage.sessions() {
         let is_person = matches!(session.actor().kind(), ActorType::Human | ActorType::Root);
         if session.class() == ActorClass::Instance {
@@ -144,17 +147,26 @@ fn instances(lineage: &Lineage, found: &mut Vec<SuspicionRecord>) {
             }
         }
     }
+    let private_accounts = private_accounts(&instances);
     for ((instance, account), sessions) in instances {
         let home = home(&sessions, |address| people.contains_key(address));
         for session in sessions {
             let addresses: Vec<&str> = session.counts(Counted::Address).texts();
+            let is_private_account = private_accounts.contains(account);
             let away = addresses.iter().filter(|address| network(address).is_some()).find_map(|address| {
                 let person = people.get(address).map(|person| format!("{address}, as {person}"));
-                person.or_else(|| {
+                let of_home = || {
                     let (home, known) = home?;
                     (network(address) != Some(home))
                         .then(|| format!("{address}, while {instance} is at {known}"))
-                })
+                };
+                let of_account = || {
+                    let is_odd = is_private_account && !is_private(address);
+                    is_odd.then(|| {
+                        format!("{address}, while other instances of {account} have private addresses")
+                    })
+                };
+                person.or_else(of_home).or_else(of_account)
             });
             if let Some(about) = away {
                 found.push(SuspicionRecord {
@@ -174,6 +186,24 @@ fn instances(lineage: &Lineage, found: &mut Vec<SuspicionRecord>) {
             }
         }
     }
+}
+
+/// Accounts whose instances are seen by private addresses, all but one of twenty at most.
+fn private_accounts<'a>(instances: &Instances<'a>) -> BTreeSet<&'a str> {
+    let mut sums: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+    for ((_, account), sessions) in instances {
+        let is_public = |session: &Session<'_>| {
+            let addresses = session.counts(Counted::Address).texts();
+            addresses.iter().any(|address| network(address).is_some() && !is_private(address))
+        };
+        let sum = sums.entry(*account).or_default();
+        sum.0 += 1;
+        sum.1 += usize::from(sessions.iter().any(is_public));
+    }
+    sums.into_iter()
+        .filter(|(_, (all, public))| *all >= 4 && public * 20 <= *all)
+        .map(|(account, _)| account)
+        .collect()
 }
 
 /// Addresses that only exist within a network.

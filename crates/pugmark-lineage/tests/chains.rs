@@ -87,6 +87,20 @@ fn the_copies_of_two_accounts_are_one_issuance() {
 }
 
 #[test]
+fn a_key_that_two_events_claim_to_have_issued_is_not_certain() {
+    let (first, second) = (user("noor", "AKIAEXAMPLE000000001"), user("noor", "AKIAEXAMPLE000000002"));
+    let to = (ACCOUNT, "dev", "cli");
+    let dev = role(ACCOUNT, "dev", "cli", "ASIAEXAMPLE000000001", 60);
+    let records = [
+        assume(1, 60, &first, to, "ASIAEXAMPLE000000001"),
+        assume(2, 61, &second, to, "ASIAEXAMPLE000000001"),
+        describe(3, 90, &dev),
+    ];
+    let link = by_key(&lineage(&records), "ASIAEXAMPLE000000001").link().map(|link| link.confidence);
+    assert_eq!(link, Some(Confidence::Strong));
+}
+
+#[test]
 fn a_caller_of_an_account_that_is_not_in_the_input_is_outside() {
     let outside = json!({"type": "AWSAccount", "principalId": "AIDAEXAMPLEeve", "accountId": OTHER});
     let record = assume(1, 60, &outside, (ACCOUNT, "ops", "eve"), "ASIAEXAMPLE000000001");

@@ -80,7 +80,7 @@ fn certain(lineage: &Lineage) -> BTreeMap<String, String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(96) })]
 
     #[test]
     fn order_and_split_cannot_be_seen((records, files) in shuffled()) {

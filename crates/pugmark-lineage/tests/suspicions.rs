@@ -74,6 +74,21 @@ fn instance_credentials_away_from_the_instance_are_outside() {
 }
 
 #[test]
+fn a_public_address_is_odd_where_all_other_instances_have_private_ones() {
+    let mut records = vec![issued(KEY), from(call(2, 70, &node(KEY)), "192.0.2.9")];
+    for number in 0..20_u32 {
+        let (name, key) = (format!("i-0abc1234def5678{number:02}"), format!("ASIAEXAMPLE1{number:08}"));
+        records.push(assume(100 + number, 60, &service("ec2.amazonaws.com"), (ACCOUNT, "node", &name), &key));
+        let instance = role(ACCOUNT, "node", &name, &key, 60);
+        records.push(from(call(200 + number, 70, &instance), &format!("10.0.0.{number}")));
+    }
+    let lineage = lineage(&records);
+    let found: Vec<(SuspicionKind, Option<&str>)> =
+        lineage.suspicions().map(|one| (one.kind(), one.session().access_key())).collect();
+    assert_eq!(found, [(SuspicionKind::OutsideAws, Some(KEY))]);
+}
+
+#[test]
 fn an_instance_behind_its_own_endpoint_is_at_home_and_behind_anothers_is_not() {
     let through = |record, owner| {
         let endpoint = json!({"vpcEndpointId": "vpce-0a1", "vpcEndpointAccountId": owner});

@@ -106,6 +106,20 @@ fn a_source_identity_is_believed_but_only_weakly() {
 }
 
 #[test]
+fn a_source_identity_is_a_user_if_only_one_has_that_name() {
+    let mut identity = role(ACCOUNT, "dev", "cli", KEY, 60);
+    identity["sessionContext"]["sourceIdentity"] = json!("noor");
+    let noor = user("noor", "AKIAEXAMPLE000000001");
+    let mut other = user("noor", "AKIAEXAMPLE000000002");
+    other["accountId"] = json!(OTHER);
+    other["arn"] = json!(format!("arn:aws:iam::{OTHER}:user/noor"));
+    let found = actor(&[call(1, &identity), call(2, &noor)]);
+    assert_eq!(found, (format!("user/noor@{ACCOUNT}"), ActorType::Human, Confidence::Weak));
+    let two = actor(&[call(1, &identity), call(2, &noor), call(3, &other)]);
+    assert_eq!(two.0, format!("source-identity/noor@{ACCOUNT}"));
+}
+
+#[test]
 fn an_identity_center_user_with_a_token_has_a_session_and_the_name_that_another_event_tells() {
     let person = json!({
         "type": "IdentityCenterUser", "accountId": ACCOUNT, "credentialId": "cred-1",
