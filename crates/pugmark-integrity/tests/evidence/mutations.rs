@@ -758,3 +758,32 @@ fn digests_and_log_files_in_a_bucket_that_was_not_read_are_no_accusation() {
     assert_eq!(report.other_buckets, ["another-bucket-example"]);
     assert_eq!(report.standing(), Standing::Unproven);
 }
+
+#[test]
+fn four_changes_to_a_copied_folder_are_all_named() {
+    let (mut store, trail) = CLEAN.clone();
+    let (changed, deleted) = (&trail.logs[40], &trail.logs[90]);
+    store.rewrite(changed, |text| text.replace("eventID", "eventId"));
+    store.remove(deleted);
+    let added = trail.place(trail.log_key(trail.digests[70].start + 20 * MINUTE, "forgedforgedforg"));
+    store.put(&added, gzip(b"{\"Records\":[]}"));
+    for digest in &trail.digests[HOURS - 3..] {
+        store.remove(&digest.place);
+    }
+    let newest = &trail.digests[HOURS - 4];
+    // A copy has no metadata: the newest digest that is left is proven by none.
+    let report = verify_with(&store, &keys(), false);
+    let mut expected = vec![
+        format!("modified {}", short(changed)),
+        format!("missing {}", short(deleted)),
+        format!("unlisted {}", short(&added)),
+        format!("tail truncated at {}, 6 files", format_time(newest.end)),
+        format!("unsigned {}", short(&newest.place)),
+    ];
+    expected.extend(newest.files.iter().map(|file| format!("unproven {}", short(&file.place))));
+    expected
+        .extend(trail.logs[trail.logs.len() - 6..].iter().map(|log| format!("not covered {}", short(log))));
+    expected.sort();
+    assert_eq!(findings(&report), expected);
+    assert_eq!(report.standing(), Standing::Negative);
+}
