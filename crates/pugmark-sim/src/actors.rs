@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use crate::clock;
 use crate::identity::{self, Manner, Role, Session, Voice};
 use crate::stage::{Act, Assumption, Body, Place, Stage};
 use crate::world::World;
@@ -209,7 +210,9 @@ impl Actor {
                     _ => "trustedadvisor.amazonaws.com",
                 };
                 let role = stage.world.linked_role(self.place.account, principal, &self.name);
-                (identity::linked_role(&role, &format!("{}-session", self.name), time), 3_600)
+                let name = format!("{}-session", self.name);
+                stage.register.service_session(&role, &name, (time, time + 3_600));
+                (identity::linked_role(&role, &name, time), 3_600)
             }
         }
     }
@@ -398,6 +401,13 @@ pub(crate) fn console_login(
         .step(("signin", "ConsoleLogin"), Act { body: Some(&body), ..Act::new(&caller, 0, place, time) });
     let session =
         Session { key: stage.temporary_key(), created: time, mfa: mfa == Mfa::Used, ..Session::default() };
+    let mut opened = stage.register.child(&caller, "console", "principal-creation");
+    opened.access_key.clone_from(&session.key);
+    opened.principal.clone_from(&user.id);
+    opened.created = clock::iso(time);
+    opened.expires = clock::iso(time + 12 * 3_600);
+    opened.issued_by = Some(step.event_id.clone());
+    stage.register.open(opened);
     let voice = Voice {
         identity: user.console_identity(&session),
         arn: user.arn(),

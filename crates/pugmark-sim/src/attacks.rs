@@ -4,11 +4,11 @@ use serde_json::json;
 
 use crate::actors::{Mfa, client, console_login};
 use crate::clock::iso;
-use crate::identity::{self, Session, Voice};
+use crate::identity::{self, Session, User, Voice};
 use crate::record::Fault;
 use crate::stage::{Assumption, Place, Stage};
 use crate::story::{Line, Story, user_voice};
-use crate::truth::Attack;
+use crate::truth::{Attack, Theft};
 
 const TOOL_AGENT: &str =
     "Boto3/1.26.165 md/Botocore#1.29.165 ua/2.0 os/linux#6.6.9-amd64 md/arch#x86_64 lang/python#3.11.8";
@@ -52,6 +52,8 @@ fn leaked_key(stage: &mut Stage) -> Attack {
     story.does(&voice, ("s3", "ListBuckets"), 20);
     story.does(&voice, ("cloudtrail", "DescribeTrails"), 41);
     let (way_back, key) = make_user(&mut story, &voice);
+    let abuse: Vec<String> = story.steps.iter().map(|step| step.event_id.clone()).collect();
+    steal(&mut story, ("two-networks", &user.key, ip), abuse);
     blind_the_trail(&mut story, &way_back);
     take_objects(&mut story, &way_back, 120);
     story.insight(
@@ -83,12 +85,32 @@ fn make_user(story: &mut Story<'_>, voice: &Voice) -> (Voice, String) {
         request: json!({"userName": name, "policyArn": "arn:aws:iam::aws:policy/AdministratorAccess"}),
         ..Line::default()
     }));
-    story.says(voice, ("iam", "CreateAccessKey"), (3, Line {
+    let issued = story.says(voice, ("iam", "CreateAccessKey"), (3, Line {
         request: json!({"userName": name}),
         response: json!({"accessKey": {"userName": name, "accessKeyId": user.key, "status": "Active", "createDate": created}}),
         ..Line::default()
     }));
+    note_key(story, voice, &user, issued);
     (user_voice(&user, (&voice.ip, TOOL_AGENT)), user.key)
+}
+
+/// Notes a user's new key; the user acts with it, whoever made it.
+pub(crate) fn note_key(story: &mut Story<'_>, maker: &Voice, user: &User, issued: String) {
+    let mut opened = story.stage.register.child(maker, "user-key", "access-key");
+    opened.access_key.clone_from(&user.key);
+    opened.principal.clone_from(&user.id);
+    opened.actor = format!("user/{}@{}", user.name, user.account);
+    opened.actor_type = "human".into();
+    opened.link = "access-key".into();
+    opened.depth = 1;
+    opened.issued_by = Some(issued);
+    story.stage.register.open(opened);
+}
+
+/// Notes that a credential was in the wrong hands.
+pub(crate) fn steal(story: &mut Story<'_>, (kind, key, address): (&str, &str, &str), events: Vec<String>) {
+    let (kind, access_key, address) = (kind.into(), key.into(), address.into());
+    story.stage.register.thefts.push(Theft { kind, access_key, address, events });
 }
 
 fn blind_the_trail(story: &mut Story<'_>, voice: &Voice) {
@@ -150,6 +172,8 @@ fn stolen_instance(stage: &mut Stage) -> Attack {
         story.does(&outside, ("secretsmanager", "GetSecretValue"), 2);
     }
     take_objects(&mut story, &outside, 30);
+    let abuse: Vec<String> = story.steps.iter().map(|step| step.event_id.clone()).collect();
+    steal(&mut story, ("instance-outside", &session.key, ip), abuse);
     Attack {
         name: "stolen-instance-credentials".into(),
         summary: "Credentials of an instance are used from an address outside and read secrets and objects"

@@ -9,7 +9,7 @@ use crate::clock::{DAY, iso};
 use crate::identity::{self, Role, Session, Voice};
 use crate::stage::{Assumption, Place, Stage};
 use crate::story::{Line, Story, user_voice};
-use crate::truth::Cluster;
+use crate::truth::{Cluster, ClusterLife};
 use crate::world::World;
 
 pub(crate) const CLUSTER: &str = "prod";
@@ -44,7 +44,7 @@ pub(crate) fn play(stage: &mut Stage, index: usize) -> Cluster {
     let days = ((stage.world.end - stage.world.start) / DAY).min(3) - 1;
     let mut life = Life::new(stage, place);
     let mut story = Story::begin(stage, place, start);
-    ask_for_cluster(&mut story, &life);
+    let create_cluster = ask_for_cluster(&mut story, &life);
     life.enlist(&mut story);
     build_network(&mut story, &life);
     await_cluster(&mut story, &life);
@@ -57,7 +57,8 @@ pub(crate) fn play(stage: &mut Stage, index: usize) -> Cluster {
     life.enlist(&mut story);
     let consequences = clean_up(&mut story, &life);
     story.insight((deleted, deleted + 120), ("eks.amazonaws.com", "DeleteNodegroup", ""));
-    delete_cluster(&mut story, &life);
+    let delete_cluster = delete_cluster(&mut story, &life);
+    note_life(&mut story, &life, (create_cluster, start), delete_cluster);
     Cluster {
         name: CLUSTER.into(),
         account: story.account(),
@@ -67,6 +68,34 @@ pub(crate) fn play(stage: &mut Stage, index: usize) -> Cluster {
         delete_nodegroup,
         consequences,
     }
+}
+
+/// Puts the life on the answer sheet of lives, where the planted ones stand too.
+fn note_life(
+    story: &mut Story<'_>,
+    life: &Life,
+    (created_by, start): (String, i64),
+    (deleted_by, deleted): (String, i64),
+) {
+    let granted = ["CreateAccessEntry", "AssociateAccessPolicy", "CreateOpenIDConnectProvider"];
+    let entries = story.steps.iter().filter(|step| granted.contains(&step.event_name.as_str()));
+    let mut entries: Vec<String> = entries.map(|step| step.event_id.clone()).collect();
+    entries.insert(0, created_by.clone());
+    let noted = ClusterLife {
+        name: CLUSTER.into(),
+        account: story.account(),
+        region: story.region().into(),
+        created_by,
+        creator: story.stage.register.root(&life.person).actor,
+        created: iso(start),
+        deleted_by: Some(deleted_by),
+        deleted: Some(iso(deleted)),
+        version: "1.33".into(),
+        nodegroups: vec![NODEGROUP.into()],
+        entries,
+        ..ClusterLife::default()
+    };
+    story.stage.register.lives.push(noted);
 }
 
 impl Life {
@@ -106,8 +135,9 @@ impl Life {
                 lasts: 3_600,
                 session: Session { name: session.to_owned(), ..Session::default() },
             });
-            story.note(step);
             *voice = identity::linked_role(&role, session, story.time);
+            story.explain(voice, &step.event_id, "session");
+            story.note(step);
         }
     }
 
@@ -141,12 +171,12 @@ fn line(request: Value, response: Value) -> Line {
 }
 
 /// The person creates the cluster; its service-linked roles are made on the way.
-fn ask_for_cluster(story: &mut Story<'_>, life: &Life) {
+fn ask_for_cluster(story: &mut Story<'_>, life: &Life) -> String {
     let account = story.account();
     let subnets = SUBNETS;
     let role = format!("arn:aws:iam::{account}:role/eks-cluster");
     let created = story.time;
-    story.says(&life.person, ("eks", "CreateCluster"), (0, line(
+    let request = story.says(&life.person, ("eks", "CreateCluster"), (0, line(
         json!({"name": CLUSTER, "version": "1.33", "roleArn": role, "clientRequestToken": life.nodegroup_id.replace('4', "5"),
                "resourcesVpcConfig": {"subnetIds": subnets, "endpointPublicAccess": false, "endpointPrivateAccess": true},
                "accessConfig": {"authenticationMode": "API_AND_CONFIG_MAP", "bootstrapClusterCreatorAdminPermissions": true}}),
@@ -154,6 +184,7 @@ fn ask_for_cluster(story: &mut Story<'_>, life: &Life) {
                "resourcesVpcConfig": {"subnetIds": subnets, "securityGroupIds": [], "vpcId": "vpc-0a11bb22cc33dd44e", "endpointPublicAccess": false, "endpointPrivateAccess": true},
                "status": "CREATING", "certificateAuthority": {}, "platformVersion": "eks.9", "tags": {}}}),
     )));
+    story.because(&request);
     let here = story.place;
     story.place = Place { region: 0, ..here };
     let mut for_person = client_through(&life.person, "eks.amazonaws.com");
@@ -168,6 +199,7 @@ fn ask_for_cluster(story: &mut Story<'_>, life: &Life) {
         )));
     }
     story.place = here;
+    request
 }
 
 /// The cluster's service-linked role builds the network.
@@ -241,10 +273,11 @@ fn create_nodegroup(story: &mut Story<'_>, life: &Life) {
         life.arn.replace(":cluster/prod", ":nodegroup"),
         life.nodegroup_id
     );
-    story.says(&life.person, ("eks", "CreateNodegroup"), (60, line(
+    let request = story.says(&life.person, ("eks", "CreateNodegroup"), (60, line(
         json!({"name": CLUSTER, "nodegroupName": NODEGROUP, "nodeRole": node_role, "scalingConfig": {"minSize": 1, "maxSize": 4, "desiredSize": 2}, "subnets": ["subnet-0a11bb22cc33dd441", "subnet-0a11bb22cc33dd442"], "instanceTypes": ["m6i.large"], "clientRequestToken": life.nodegroup_id}),
         json!({"nodegroup": {"nodegroupName": NODEGROUP, "clusterName": CLUSTER, "nodegroupArn": arn, "status": "CREATING", "createdAt": story.time as f64 + 60.413, "nodeRole": node_role, "version": "1.33"}}),
     )));
+    story.because(&request);
     let here = story.place;
     let actor = &life.nodegroup_role;
     story.does(actor, ("ec2", "DescribeSubnets"), 4);
@@ -333,10 +366,11 @@ fn grant_access(story: &mut Story<'_>, life: &Life) {
         json!({"name": CLUSTER, "principalArn": team.replace(':', "%3A").replace('/', "%2F"), "policyArn": policy, "accessScope": {"type": "namespace", "namespaces": ["orders"]}}),
         json!({"clusterName": CLUSTER, "principalArn": team, "associatedAccessPolicy": {"policyArn": policy, "accessScope": {"type": "namespace", "namespaces": ["orders"]}}}),
     )));
-    story.says(&life.person, ("eks", "UpdateNodegroupConfig"), (600, line(
+    let request = story.says(&life.person, ("eks", "UpdateNodegroupConfig"), (600, line(
         json!({"name": CLUSTER, "nodegroupName": NODEGROUP, "scalingConfig": {"minSize": 1, "maxSize": 4, "desiredSize": 2}}),
         json!({"update": {"id": life.nodegroup_id, "status": "InProgress", "type": "ConfigUpdate", "params": [{"type": "DesiredSize", "value": "2"}]}}),
     )));
+    story.because(&request);
     let scaling_group = life.scaling_group();
     story.says(&life.nodegroup_role, ("autoscaling", "UpdateAutoScalingGroup"), (7, line(
         json!({"autoScalingGroupName": scaling_group, "desiredCapacity": 2, "minSize": 1, "maxSize": 4}),
@@ -346,10 +380,12 @@ fn grant_access(story: &mut Story<'_>, life: &Life) {
 
 /// The person deletes the node group; returns the id of the request.
 fn delete_nodegroup(story: &mut Story<'_>, life: &Life) -> String {
-    story.says(&life.person, ("eks", "DeleteNodegroup"), (0, line(
+    let request = story.says(&life.person, ("eks", "DeleteNodegroup"), (0, line(
         json!({"name": CLUSTER, "nodegroupName": NODEGROUP}),
         json!({"nodegroup": {"nodegroupName": NODEGROUP, "clusterName": CLUSTER, "status": "DELETING"}}),
-    )))
+    )));
+    story.because(&request);
+    request
 }
 
 /// Within minutes the service-linked roles have cleaned up; returns the ids of what they did.
@@ -400,8 +436,8 @@ fn clean_up(story: &mut Story<'_>, life: &Life) -> Vec<String> {
 }
 
 /// The person deletes the cluster; the network goes with it.
-fn delete_cluster(story: &mut Story<'_>, life: &Life) {
-    story.says(
+fn delete_cluster(story: &mut Story<'_>, life: &Life) -> (String, i64) {
+    let request = story.says(
         &life.person,
         ("eks", "DeleteCluster"),
         (
@@ -412,6 +448,8 @@ fn delete_cluster(story: &mut Story<'_>, life: &Life) {
             ),
         ),
     );
+    let deleted = story.time;
+    story.because(&request);
     for number in 0..4 {
         let interface = json!({"networkInterfaceId": life.interface(number)});
         let answer = json!({"requestId": life.nodegroup_id, "_return": true});
@@ -423,6 +461,7 @@ fn delete_cluster(story: &mut Story<'_>, life: &Life) {
         ("ec2", "DeleteSecurityGroup"),
         (3, line(json!({"groupId": life.group()}), answer)),
     );
+    (request, deleted)
 }
 
 /// A service acting for a person: the person's identity, the service's address.

@@ -62,6 +62,8 @@ pub(crate) struct Session {
     pub(crate) on_instance: bool,
     /// Service that uses the role.
     pub(crate) invoked_by: String,
+    /// `cluster/namespace/account` of the pod it is for; records do not show it.
+    pub(crate) subject: String,
 }
 
 impl Role {

@@ -5,8 +5,9 @@
 //! knows the format from the outside, so that it can test what does.
 //!
 //! ```text
-//! world ─▶ scenes, eks, attacks ─▶ stage ─▶ record ─▶ delivery ─▶ writer
-//! who is     what they do         who saw    JSON     which file    gzip
+//! world ─▶ scenes, eks, attacks, plots, clusters ─▶ stage ─▶ record ─▶ delivery ─▶ writer
+//! who is               what they do                who saw    JSON     which file    gzip
+//!                                                     └─▶ register ─▶ truth
 //! ```
 
 mod actors;
@@ -14,10 +15,13 @@ mod attacks;
 mod calls;
 mod chance;
 mod clock;
+mod clusters;
 mod delivery;
 mod eks;
 mod identity;
+mod plots;
 mod record;
+mod register;
 mod run;
 mod scenes;
 mod stage;
@@ -28,7 +32,7 @@ mod world;
 mod writer;
 
 pub use run::{generate, sample_file};
-pub use truth::{Attack, Cluster, Step, Truth};
+pub use truth::{Attack, AuditJoin, Cause, Cluster, ClusterLife, Copied, Session, Step, Theft, Truth};
 
 /// What kind of trail to make.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,10 +53,23 @@ pub struct Options {
     pub org: bool,
     /// Whether attacks happen.
     pub attacks: bool,
+    /// Whether chains of credentials, thefts, causes and lives of clusters are planted.
+    pub planted: Planted,
     /// Share of records that are delivered twice, 0 to 100.
     pub duplicates_percent: f64,
     /// How many threads compress; has no influence on the bytes.
     pub threads: usize,
+}
+
+/// What is planted for whoever asks who did it. Trails of fewer than 10,000 events have no room for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Planted {
+    /// Everyday life, and what the other options ask for.
+    Nothing,
+    /// Chains of credentials, thefts, causes and lives of clusters.
+    Lineage,
+    /// Those, and the clusters' own audit logs below `k8s/`.
+    LineageAndAuditLogs,
 }
 
 impl Options {
@@ -74,6 +91,7 @@ impl Default for Options {
             regions: 3,
             org: false,
             attacks: true,
+            planted: Planted::Lineage,
             duplicates_percent: 1.0,
             threads: 2,
         }

@@ -11,7 +11,7 @@ use crate::stage::{Place, Stage};
 use crate::truth::Truth;
 use crate::world::World;
 use crate::writer::{Kept, Outlet, write_below};
-use crate::{Options, attacks, eks};
+use crate::{Options, Planted, attacks, eks, plots};
 
 /// Records a lane gathers before it is worth a delivery.
 const BURST: f64 = 190.0;
@@ -25,10 +25,16 @@ const STORY_SHARE: u64 = 2;
 pub fn generate(directory: &Path, options: &Options, progress: &dyn Fn(u64)) -> io::Result<Truth> {
     let world = World::new(options)?;
     fs::create_dir_all(directory)?;
-    let truth = write_below(directory, options.threads, |outlet| run(world, options, (outlet, progress)))?;
-    let mut text = serde_json::to_vec_pretty(&truth)?;
-    text.push(b'\n');
-    fs::write(directory.join("truth.json"), text)?;
+    let (truth, logs) =
+        write_below(directory, options.threads, |outlet| run(world, options, (outlet, progress)))?;
+    fs::write(directory.join("truth.json"), truth.to_json()?)?;
+    for (file, text) in logs {
+        let file = directory.join(file);
+        if let Some(folder) = file.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        fs::write(file, text)?;
+    }
     Ok(truth)
 }
 
@@ -46,6 +52,7 @@ pub fn sample_file(seed: u64, records: usize) -> Vec<u8> {
         accounts: 1,
         regions: 1,
         attacks: false,
+        planted: Planted::Nothing,
         duplicates_percent: 0.0,
         ..Options::default()
     };
@@ -64,7 +71,10 @@ pub fn sample_file(seed: u64, records: usize) -> Vec<u8> {
     body.into_bytes()
 }
 
-fn run(world: World, options: &Options, ends: (&mut dyn Outlet, &dyn Fn(u64))) -> io::Result<Truth> {
+/// Files beside the trail, below its folder, and their texts.
+type Logs = Vec<(String, String)>;
+
+fn run(world: World, options: &Options, ends: (&mut dyn Outlet, &dyn Fn(u64))) -> io::Result<(Truth, Logs)> {
     let (outlet, progress) = ends;
     let lanes = Lanes::new(Manners {
         accounts: world.accounts.clone(),
@@ -83,8 +93,9 @@ fn run(world: World, options: &Options, ends: (&mut dyn Outlet, &dyn Fn(u64))) -
         ..Truth::default()
     };
     tell_stories(&mut stage, options, &mut truth);
-    live(&mut stage, options, (&mut *outlet, progress))?;
-    let Stage { lanes, chance, .. } = &mut stage;
+    let planted = plots::plant(&mut stage, options);
+    live(&mut stage, (options, planted), (&mut *outlet, progress))?;
+    let Stage { lanes, chance, register, .. } = &mut stage;
     lanes.deliver_rest(chance, outlet)?;
     let counts = lanes.counts;
     truth.events = counts.events;
@@ -92,7 +103,14 @@ fn run(world: World, options: &Options, ends: (&mut dyn Outlet, &dyn Fn(u64))) -
     truth.duplicates = counts.duplicates;
     truth.files = counts.files;
     truth.bytes_inflated = counts.bytes;
-    Ok(truth)
+    let register = std::mem::take(register);
+    truth.sessions = register.sessions;
+    truth.copies = register.copies;
+    truth.thefts = register.thefts;
+    truth.causes = register.causes;
+    truth.lives = register.lives;
+    truth.joins = register.joins;
+    Ok((truth, register.logs))
 }
 
 /// Stories are short: they are recorded first and wait for their marks.
@@ -114,9 +132,13 @@ fn tell_stories(stage: &mut Stage, options: &Options, truth: &mut Truth) {
 }
 
 /// Everyday life from the first tick to the last.
-fn live(stage: &mut Stage, options: &Options, ends: (&mut dyn Outlet, &dyn Fn(u64))) -> io::Result<()> {
+fn live(
+    stage: &mut Stage,
+    (options, planted): (&Options, u64),
+    ends: (&mut dyn Outlet, &dyn Fn(u64)),
+) -> io::Result<()> {
     let (outlet, progress) = ends;
-    let mut troupe = Troupe::new(stage);
+    let mut troupe = Troupe::new(stage, planted);
     let stories = stage.lanes.counts.events;
     let mut ahead: f64 = ticks(&stage.world).map(bustle).sum();
     let places = places(&stage.world);

@@ -41,7 +41,8 @@ pub(crate) struct Scene {
 }
 
 impl Troupe {
-    pub(crate) fn new(stage: &Stage) -> Troupe {
+    /// The callers, beside `planted` events that stories have already told.
+    pub(crate) fn new(stage: &Stage, planted: u64) -> Troupe {
         let regions = stage.world.regions.len();
         let mut actors = Vec::new();
         let mut pools = Vec::new();
@@ -54,7 +55,7 @@ impl Troupe {
             }
         }
         let deliverers = DELIVERERS.iter().map(|(_, principal)| identity::service(principal)).collect();
-        Troupe { actors, pools, regions, deliverers, delivered: 0, acted: 0 }
+        Troupe { actors, pools, regions, deliverers, delivered: 0, acted: planted }
     }
 
     /// Plays until about `budget` more records exist.

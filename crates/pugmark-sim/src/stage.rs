@@ -8,6 +8,7 @@ use crate::clock::{self, TICK};
 use crate::delivery::{Due, Folder, Lanes, mark_of};
 use crate::identity::{self, Manner, Role, Session, Voice};
 use crate::record::{Draft, Fault, Tls};
+use crate::register::{Assumed, Register};
 use crate::truth::Step;
 use crate::world::World;
 
@@ -22,7 +23,24 @@ pub(crate) struct Stage {
     pub(crate) lanes: Lanes,
     /// Id of the record written last.
     pub(crate) event_id: String,
+    /// What becomes the truth about credentials and causes.
+    pub(crate) register: Register,
+    /// Which records of the next assumptions reach the trail.
+    pub(crate) sight: Sight,
+    /// Session tags of the next assumption, as JSON.
+    pub(crate) tags: String,
     texts: Texts,
+}
+
+/// Which records of a role's assumption reach the trail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sight {
+    /// Those of all accounts.
+    Whole,
+    /// Only that of the role's account.
+    Called,
+    /// None.
+    Nothing,
 }
 
 #[derive(Default)]
@@ -93,7 +111,17 @@ impl Stage {
     pub(crate) fn new(world: World, lanes: Lanes) -> Stage {
         let chance = Chance::new(world.seed);
         let event_id = String::new();
-        Stage { world, calls: Calls::load(), chance, lanes, event_id, texts: Texts::default() }
+        Stage {
+            world,
+            calls: Calls::load(),
+            chance,
+            lanes,
+            event_id,
+            register: Register::default(),
+            sight: Sight::Whole,
+            tags: String::new(),
+            texts: Texts::default(),
+        }
     }
 
     /// Records a call.
@@ -184,6 +212,10 @@ impl Stage {
             request.push_str(&session.source_identity);
             request.push('"');
         }
+        if !self.tags.is_empty() {
+            request.push_str(r#","tags":"#);
+            request.push_str(&std::mem::take(&mut self.tags));
+        }
         request.push('}');
         let mut token = String::new();
         self.chance.base64(&mut token, 96);
@@ -202,21 +234,31 @@ impl Stage {
         let resources =
             format!(r#"{{"accountId":"{}","type":"AWS::IAM::Role","ARN":"{arn}"}}"#, role.account);
         let body = Body { request, response, additional: String::new(), resources };
-        let shared = if from == place.account { String::new() } else { self.chance.new_guid() };
-        let act = Act { body: Some(&body), shared: &shared, ..Act::new(caller, 0, place, time) };
-        if from != place.account {
+        let across = from != place.account;
+        let shared = if across { self.chance.new_guid() } else { String::new() };
+        let sight = self.sight;
+        let mut original = None;
+        if across && sight == Sight::Whole {
             let own = Act {
                 place: Place { account: from, ..place },
                 body: Some(&body),
                 shared: &shared,
                 ..Act::new(caller, 0, place, time)
             };
-            self.step(("sts", call), own);
+            original = Some(self.step(("sts", call), own).event_id);
         }
-        let principal = principal_id(&caller.identity);
+        let principal = member_of(&caller.identity, "principalId");
         let foreign = identity::foreign(principal, &self.world.accounts[from]);
-        let seen_as = (from != place.account).then_some(foreign.as_str());
-        let step = self.step(("sts", call), Act { seen_as, ..act });
+        let act = Act {
+            body: Some(&body),
+            shared: &shared,
+            seen_as: across.then_some(foreign.as_str()),
+            ..Act::new(caller, 0, place, time)
+        };
+        let step = if sight == Sight::Nothing { Step::default() } else { self.step(("sts", call), act) };
+        let called = (!step.event_id.is_empty()).then(|| step.event_id.clone());
+        let assumed = Assumed { caller, role, session: &session, call, ends: time + lasts, across };
+        self.register.assumed(&assumed, (original, called));
         (session, step)
     }
 
@@ -313,10 +355,10 @@ fn tls<'a>(voice: &Voice, call: &Call, host: &'a str) -> Tls<'a> {
     }
 }
 
-/// The `principalId` inside a `userIdentity`, or the service's name.
-fn principal_id(identity: &str) -> &str {
-    let mark = r#""principalId":""#;
-    let start = identity.find(mark).map_or(identity.len(), |at| at + mark.len());
+/// The text of a member inside a `userIdentity`, the first of its name; empty if there is none.
+pub(crate) fn member_of<'a>(identity: &'a str, name: &str) -> &'a str {
+    let mark = format!("\"{name}\":\"");
+    let start = identity.find(&mark).map_or(identity.len(), |at| at + mark.len());
     identity[start..].split('"').next().unwrap_or_default()
 }
 

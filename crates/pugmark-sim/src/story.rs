@@ -3,10 +3,10 @@
 use serde_json::Value;
 
 use crate::clock;
-use crate::identity::{User, Voice};
+use crate::identity::{Manner, User, Voice};
 use crate::record::Fault;
 use crate::stage::{Act, Body, Place, Stage};
-use crate::truth::Step;
+use crate::truth::{Cause, Step};
 
 /// What is played so far, and the time it has come to.
 pub(crate) struct Story<'a> {
@@ -14,6 +14,8 @@ pub(crate) struct Story<'a> {
     pub(crate) place: Place,
     pub(crate) time: i64,
     pub(crate) steps: Vec<Step>,
+    /// The request because of which services act, from now on.
+    pub(crate) cause: Option<String>,
 }
 
 /// One line of a script: what the table does not say by itself.
@@ -28,7 +30,7 @@ pub(crate) struct Line {
 
 impl<'a> Story<'a> {
     pub(crate) fn begin(stage: &'a mut Stage, place: Place, time: i64) -> Story<'a> {
-        Story { stage, place, time, steps: Vec::new() }
+        Story { stage, place, time, steps: Vec::new(), cause: None }
     }
 
     /// A call as the table has it, after some seconds.
@@ -36,7 +38,21 @@ impl<'a> Story<'a> {
         self.time += wait;
         let act = Act::new(voice, 0, self.place, self.time);
         let step = self.stage.step(call, act);
+        self.explain(voice, &step.event_id, "time");
         self.steps.push(step);
+    }
+
+    /// What services do from now on, they do because of this request.
+    pub(crate) fn because(&mut self, request: &str) {
+        self.cause = Some(request.to_owned());
+    }
+
+    /// Notes why a service did something.
+    pub(crate) fn explain(&mut self, voice: &Voice, event: &str, evidence: &str) {
+        if let Some(cause) = self.cause.as_ref().filter(|_| voice.manner == Manner::Service) {
+            let (event_id, cause) = (event.to_owned(), cause.clone());
+            self.stage.register.causes.push(Cause { event_id, cause, evidence: evidence.to_owned() });
+        }
     }
 
     /// A call that is refused.
@@ -61,6 +77,7 @@ impl<'a> Story<'a> {
         let act = Act { body: Some(&body), fault: line.fault, ..Act::new(voice, 0, self.place, self.time) };
         let step = self.stage.step(call, act);
         let id = step.event_id.clone();
+        self.explain(voice, &id, "parameters");
         self.steps.push(step);
         id
     }
