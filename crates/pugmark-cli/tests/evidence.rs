@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 
-use common::{Desk, event, user};
+use common::{Desk, event, small_trail, user};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use pugmark_integrity::{Digest, ListedFile, PublicKeys, S3Place, Signer, sha256};
@@ -311,7 +311,7 @@ fn coverage_names_gaps_and_who_switched_logging_off() {
         &format!(r#"{},"requestParameters":{{"name":"main"}}"#, user("eve")),
     )
     .replace("iam.amazonaws.com", "cloudtrail.amazonaws.com");
-    log(1, &[stop]);
+    desk.log(&format!("{ACCOUNT}_CloudTrail_us-east-1_20260801T0015Z_a1.json"), &[stop]);
     for day in [4, 5, 7] {
         let get = event(day, "00:00:00", "GetUser", "").replace("2026-08-01T", &format!("2026-08-{day:02}T"));
         log(day, &[get]);
@@ -439,4 +439,19 @@ fn a_case_tells_an_answer_that_was_edited() {
     let report = trail.desk.run_as_is(&["case", "report", "c"]);
     assert_eq!(report.code, 1, "{}", report.stderr);
     assert!(report.stdout.contains("is not the one that was recorded"), "{}", report.stdout);
+}
+
+#[test]
+fn without_digests_no_row_is_said_to_be_valid() {
+    let (desk, keys) = (small_trail(), Trail::new());
+    desk.file("keys.json", std::fs::read(keys.desk.path().join("keys.json")).expect("a file"));
+    let answer =
+        desk.run(&["stats", "logs", "verified", "--verify", "--keys", "keys.json", "--output", "jsonl"]);
+    assert!(answer.stdout.starts_with("{\"verified\":\"no digest\",\"events\":4"), "{}", answer.stdout);
+    assert!(answer.stderr.contains("nothing is verified"), "{}", answer.stderr);
+    let verified = desk.run_as_is(&["verify", "logs", "--keys", "keys.json", "--output", "table"]);
+    assert_eq!(verified.code, 0, "{}", verified.stderr);
+    assert!(verified.stdout.starts_with("! not proven"), "{}", verified.stdout);
+    let stdin = desk.run_as_is(&["search", "-", "--verify", "--keys", "keys.json"]);
+    assert_eq!(stdin.code, 2, "{}", stdin.stderr);
 }

@@ -32,7 +32,7 @@ pub(crate) enum CaseArgs {
     /// Run a command and keep its answer; `@` stands for the case's sources
     #[command(disable_help_flag = true)]
     Add(Box<CaseAddArgs>),
-    /// Run everything again, compare, and write report.md
+    /// Run everything again, compare, and write a report
     #[command(disable_help_flag = true)]
     Report(Box<CaseReportArgs>),
 }

@@ -3,17 +3,25 @@
 use crate::printer::escape;
 
 const STYLE: &str = "\
-:root{color-scheme:light dark;--ink:#1b1f24;--dim:#59636e;--paper:#fff;--line:#d8dee4;--bad:#b3261e;--good:#1a6e37;--heat:20,110,70}\n\
-@media (prefers-color-scheme:dark){:root{--ink:#e6edf3;--dim:#9aa4ae;--paper:#0f1318;--line:#30363d;--bad:#ff8b80;--good:#6fdd8b;--heat:80,220,140}}\n\
-body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);margin:2rem auto;max-width:72rem;padding:0 1rem}\n\
-h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2rem}p{max-width:50rem}\n\
-table{border-collapse:collapse;font-size:.88rem}th,td{text-align:left;padding:.2rem .6rem;border-bottom:1px solid var(--line);vertical-align:top;overflow-wrap:anywhere}\n\
-td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}\n\
-.scroll{overflow-x:auto}.dim{color:var(--dim)}.bad{color:var(--bad);font-weight:600}.good{color:var(--good)}\n\
-table.heat td.h{padding:0;min-width:.7rem;height:1.2rem;border:1px solid var(--paper);text-align:center;font-size:.75rem;line-height:1}\n\
-.l1{background:rgba(var(--heat),.10)}.l2{background:rgba(var(--heat),.20)}.l3{background:rgba(var(--heat),.32)}.l4{background:rgba(var(--heat),.44)}\n\
-.l5{background:rgba(var(--heat),.56)}.l6{background:rgba(var(--heat),.70)}.l7{background:rgba(var(--heat),.85)}.l8{background:rgb(var(--heat))}\n\
-.gap{color:var(--bad)}code{font:.9em ui-monospace,monospace}\n";
+:root{color-scheme:light dark;--ink:#1b1f24;--dim:#59636e;--paper:#fff;--line:#d8dee4;--bad:#b3261e;--heat:20,110,70}
+@media (prefers-color-scheme:dark){
+:root{--ink:#e6edf3;--dim:#9aa4ae;--paper:#0f1318;--line:#30363d;--bad:#ff8b80;--heat:80,220,140}
+}
+body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper)}
+body{margin:2rem auto;max-width:72rem;padding:0 1rem}
+h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2rem}p{max-width:50rem}
+table{border-collapse:collapse;font-size:.88rem}
+th,td{text-align:left;padding:.2rem .6rem;border-bottom:1px solid var(--line)}
+th,td{vertical-align:top;overflow-wrap:anywhere}
+td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}
+.scroll{overflow-x:auto}.dim{color:var(--dim)}.bad{color:var(--bad);font-weight:600}.gap{color:var(--bad)}
+table.heat td.h{padding:0;min-width:.7rem;height:1.2rem;border:1px solid var(--paper)}
+table.heat td.h{text-align:center;font-size:.75rem;line-height:1}
+.l1{background:rgba(var(--heat),.10)}.l2{background:rgba(var(--heat),.20)}
+.l3{background:rgba(var(--heat),.32)}.l4{background:rgba(var(--heat),.44)}
+.l5{background:rgba(var(--heat),.56)}.l6{background:rgba(var(--heat),.70)}
+.l7{background:rgba(var(--heat),.85)}.l8{background:rgb(var(--heat))}
+";
 
 /// A whole page around `body`, which is markup already.
 pub(super) fn page(title: &str, body: &str) -> String {

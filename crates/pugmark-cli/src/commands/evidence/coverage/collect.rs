@@ -235,6 +235,6 @@ mod tests {
         let strange = Delivery::new(7, u32::MAX, i64::MAX, (false, None));
         assert_eq!((strange.hour(), strange.delay_minutes()), (MOST as i64, None));
         assert_eq!(Delivery::new(7, 1, -5, (false, Some(-3))).delay_minutes(), Some(0));
-        assert_eq!(delivery.renumbered(&[0; 20_000]).folder(), 0);
+        assert_eq!(delivery.renumbered(&[]).folder(), 0);
     }
 }

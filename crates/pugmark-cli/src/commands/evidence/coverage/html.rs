@@ -84,7 +84,7 @@ fn heat(map: &Map, body: &mut String) {
 fn cell(map: &Map, (place, slot): (&Place, i64), most: u64, body: &mut String) {
     let cell = map.places.get(place).and_then(|slots| slots.get(&slot)).copied().unwrap_or_default();
     let label = map.step.label(slot);
-    if let Some(gap) = map.gap(place, slot) {
+    if let Some(gap) = map.gap(place, (slot, slot)) {
         let title = format!("{label}: no files, {} digests, {}", cell.digests, gap.reason.words());
         put!(body, "<td class=\"h gap\" title=\"{}\">×</td>", html::text(&title));
         return;

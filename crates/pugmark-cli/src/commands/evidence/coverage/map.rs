@@ -315,9 +315,18 @@ impl Map {
         sum
     }
 
-    /// The gap that `slot` of `place` lies in.
-    pub(super) fn gap(&self, place: &Place, slot: i64) -> Option<&Gap> {
-        self.gaps.iter().find(|gap| gap.place == *place && gap.slots.0 <= slot && slot <= gap.slots.1)
+    /// The gaps of `place`; all gaps stand in order of place and time.
+    pub(super) fn gaps_of(&self, place: &Place) -> &[Gap] {
+        let first = self.gaps.partition_point(|gap| gap.place < *place);
+        let end = self.gaps.partition_point(|gap| gap.place <= *place);
+        &self.gaps[first..end]
+    }
+
+    /// The first gap of `place` in the slots from `first` to `last`.
+    pub(super) fn gap(&self, place: &Place, (first, last): (i64, i64)) -> Option<&Gap> {
+        let gaps = self.gaps_of(place);
+        let gap = gaps.get(gaps.partition_point(|gap| gap.slots.1 < first))?;
+        (gap.slots.0 <= last).then_some(gap)
     }
 }
 
@@ -353,6 +362,10 @@ mod tests {
         map.close();
         let gaps: Vec<_> = map.gaps.iter().map(|gap| (gap.slots, gap.reason.clone())).collect();
         assert_eq!(gaps, [((3, 4), Reason::Unexplained)]);
+        let place = Place { account: "111122223333".to_owned(), region: "eu-west-1".to_owned() };
+        let is_gap = |slots| map.gap(&place, slots).is_some();
+        assert_eq!([(0, 2), (1, 3), (4, 9), (5, 9)].map(is_gap), [false, true, true, false]);
+        assert!(map.gap(&Place::default(), (3, 4)).is_none());
     }
 
     #[test]

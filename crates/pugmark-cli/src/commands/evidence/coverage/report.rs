@@ -70,11 +70,8 @@ pub(super) fn most(map: &Map) -> u64 {
 
 fn heat(map: &Map, printer: &Printer, out: &mut String) {
     let Some((first, last)) = map.span() else { return };
-    let mut places: Vec<(&Place, usize)> = map
-        .places
-        .keys()
-        .map(|place| (place, map.gaps.iter().filter(|gap| gap.place == *place).count()))
-        .collect();
+    let mut places: Vec<(&Place, usize)> =
+        map.places.keys().map(|place| (place, map.gaps_of(place).len())).collect();
     let left = places.len().saturating_sub(PLACES_SHOWN);
     if left > 0 {
         places.sort_by_key(|(_, gaps)| std::cmp::Reverse(*gaps));
@@ -127,11 +124,7 @@ fn mark_of(
     };
     let Some(slots) = map.places.get(place) else { return ' ' };
     let range = first + at as i64..first + (at + per) as i64;
-    if map
-        .gaps
-        .iter()
-        .any(|known| known.place == *place && known.slots.0 < range.end && known.slots.1 >= range.start)
-    {
+    if map.gap(place, (range.start, range.end - 1)).is_some() {
         return gap;
     }
     let level = slots.range(range).map(|(_, cell)| heat_level(cell, most)).max().unwrap_or(0);
@@ -306,13 +299,13 @@ pub(super) fn rows(map: &Map) -> (Columns, Vec<Vec<Option<String>>>) {
     let mut rows = Vec::new();
     for (place, slots) in &map.places {
         let mut cells: std::collections::BTreeMap<i64, Cell> = slots.clone();
-        for gap in map.gaps.iter().filter(|gap| gap.place == *place) {
+        for gap in map.gaps_of(place) {
             for slot in (gap.slots.0..=gap.slots.1).take(100_000) {
                 cells.entry(slot).or_default();
             }
         }
         for (slot, cell) in cells {
-            let gap = map.gap(place, slot).map(|gap| gap.reason.words());
+            let gap = map.gap(place, (slot, slot)).map(|gap| gap.reason.words());
             let mut row =
                 vec![Some(place.account.clone()), Some(place.region.clone()), Some(map.step.label(slot))];
             row.extend(numbers(&cell).map(|number| Some(number.to_string())));

@@ -82,6 +82,7 @@ pub(super) fn state(chain: &ChainReport) -> String {
     for (reason, words) in [
         (GapReason::Unexplained, "unexplained gap"),
         (GapReason::Missing, "gap of missing digests"),
+        (GapReason::NotRead, "gap in a bucket not read"),
         (GapReason::Restarted, "restart"),
     ] {
         let count = chain.gaps.iter().filter(|gap| gap.reason == reason).count() as u64;

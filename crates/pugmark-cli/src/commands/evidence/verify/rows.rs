@@ -145,14 +145,6 @@ fn of_log(log: &LogReport, report: &Report) -> Finding {
 
 /// What is wrong with a chain rather than with one of its objects.
 fn shape(chain: &ChainReport, findings: &mut Vec<Finding>) {
-    let of_chain = |kind, verdict: &str, window| Finding {
-        kind,
-        verdict: verdict.to_owned(),
-        object: chain.id.to_string(),
-        chain: Some(chain.id.clone()),
-        window,
-        ..Finding::default()
-    };
     for missing in &chain.missing {
         findings.push(Finding {
             object: missing.place.to_string(),
@@ -161,15 +153,12 @@ fn shape(chain: &ChainReport, findings: &mut Vec<Finding>) {
             digest: Some(missing.named_by.name.clone()),
             detail: format!("`{}` names it", missing.named_by.name),
             rank: rank(Verdict::Missing),
-            ..of_chain("missing digest", Verdict::Missing.name(), (missing.since, Some(missing.until)))
+            window: (missing.since, Some(missing.until)),
+            ..of_chain(chain, "missing digest", Verdict::Missing.name())
         });
     }
     for gap in &chain.gaps {
-        let rank = if gap.reason == GapReason::Restarted {
-            rank(Verdict::NotCovered)
-        } else {
-            rank(Verdict::Missing)
-        };
+        let is_mild = matches!(gap.reason, GapReason::Restarted | GapReason::NotRead);
         findings.push(Finding {
             detail: format!(
                 "no digest from {} to {}: {}, {} log files meanwhile",
@@ -180,39 +169,10 @@ fn shape(chain: &ChainReport, findings: &mut Vec<Finding>) {
             ),
             digest: Some(gap.before.name.clone()),
             files: Some(gap.files),
-            rank,
-            ..of_chain("gap", gap.reason.name(), (Some(gap.since), Some(gap.until)))
+            rank: rank(if is_mild { Verdict::NotCovered } else { Verdict::Missing }),
+            window: (Some(gap.since), Some(gap.until)),
+            ..of_chain(chain, "gap", gap.reason.name())
         });
-    }
-    if let Head::Cut { previous, files } = &chain.head {
-        findings.push(Finding {
-            detail: format!(
-                "the chain begins in the middle: `{previous}` is not there; {files} log files are older"
-            ),
-            place: Some(previous.to_string()),
-            files: Some(*files),
-            rank: rank(if *files > 0 { Verdict::Missing } else { Verdict::NotCovered }),
-            ..of_chain("head", "cut", (None, None))
-        });
-    }
-    match chain.tail {
-        Tail::Complete => {}
-        Tail::Pending { files } => findings.push(Finding {
-            detail: format!("{files} log files came after the newest digest; the next one will list them"),
-            files: Some(files),
-            rank: rank(Verdict::NotCovered),
-            ..of_chain("tail", "pending", (None, None))
-        }),
-        Tail::Truncated { since, until, files } => findings.push(Finding {
-            detail: format!(
-                "no digest after {}, though there should be up to {}: {files} log files are not covered",
-                format_time(since),
-                format_time(until)
-            ),
-            files: Some(files),
-            rank: rank(Verdict::Missing),
-            ..of_chain("tail", "truncated tail", (Some(since), Some(until)))
-        }),
     }
     for fork in &chain.forks {
         let names: Vec<&str> = fork.objects.iter().map(|object| object.name.as_str()).collect();
@@ -220,8 +180,60 @@ fn shape(chain: &ChainReport, findings: &mut Vec<Finding>) {
             detail: format!("each of {} says to follow `{}`", names.join(", "), fork.previous),
             place: Some(fork.previous.to_string()),
             rank: rank(Verdict::Modified),
-            ..of_chain("fork", "fork", (None, None))
+            ..of_chain(chain, "fork", "fork")
         });
+    }
+    findings.extend(head(chain));
+    findings.extend(tail(chain));
+}
+
+/// How a chain begins, if that is to be told.
+fn head(chain: &ChainReport) -> Option<Finding> {
+    let Head::Cut { previous, files } = &chain.head else {
+        return None;
+    };
+    Some(Finding {
+        detail: format!(
+            "the chain begins in the middle: `{previous}` is not there; {files} log files are older"
+        ),
+        place: Some(previous.to_string()),
+        files: Some(*files),
+        rank: rank(if *files > 0 { Verdict::Missing } else { Verdict::NotCovered }),
+        ..of_chain(chain, "head", "cut")
+    })
+}
+
+/// How a chain ends, if that is to be told.
+fn tail(chain: &ChainReport) -> Option<Finding> {
+    match chain.tail {
+        Tail::Complete => None,
+        Tail::Pending { files } => Some(Finding {
+            detail: format!("{files} log files came after the newest digest; the next one will list them"),
+            files: Some(files),
+            rank: rank(Verdict::NotCovered),
+            ..of_chain(chain, "tail", "pending")
+        }),
+        Tail::Truncated { since, until, files } => Some(Finding {
+            detail: format!(
+                "no digest after {}, though there should be up to {}: {files} log files are not covered",
+                format_time(since),
+                format_time(until)
+            ),
+            files: Some(files),
+            rank: rank(Verdict::Missing),
+            window: (Some(since), Some(until)),
+            ..of_chain(chain, "tail", "truncated tail")
+        }),
+    }
+}
+
+fn of_chain(chain: &ChainReport, kind: &'static str, verdict: &str) -> Finding {
+    Finding {
+        kind,
+        verdict: verdict.to_owned(),
+        object: chain.id.to_string(),
+        chain: Some(chain.id.clone()),
+        ..Finding::default()
     }
 }
 
@@ -229,6 +241,7 @@ fn gap_words(reason: GapReason) -> &'static str {
     match reason {
         GapReason::Restarted => "logging or validation was off, and the next digest begins anew",
         GapReason::Missing => "digests are missing",
+        GapReason::NotRead => "its digests are in a bucket that was not among the sources",
         GapReason::Unexplained => "the digests give no reason",
     }
 }
