@@ -52,8 +52,6 @@ fn leaked_key(stage: &mut Stage) -> Attack {
     story.does(&voice, ("s3", "ListBuckets"), 20);
     story.does(&voice, ("cloudtrail", "DescribeTrails"), 41);
     let (way_back, key) = make_user(&mut story, &voice);
-    let abuse: Vec<String> = story.steps.iter().map(|step| step.event_id.clone()).collect();
-    steal(&mut story, ("two-networks", &user.key, ip), abuse);
     blind_the_trail(&mut story, &way_back);
     take_objects(&mut story, &way_back, 120);
     story.insight(

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::clock::iso;
 use crate::identity::{Role, Session, Voice};
+use crate::stage::member_of;
 use crate::truth;
 
 /// Everything noted so far.
@@ -25,7 +26,7 @@ pub(crate) struct Register {
     by_key: HashMap<String, usize>,
     /// Sessions that show no key, by principal and time of issue.
     by_principal: HashMap<(String, i64), usize>,
-    /// Cluster names by the id of their token issuer.
+    /// Cluster names by the id of their token issuer, where a record tells it.
     pub(crate) issuers: HashMap<String, String>,
 }
 
@@ -73,7 +74,9 @@ impl Register {
             class: class.to_owned(),
             link: worse(&root.link, link).to_owned(),
             depth: root.depth + 1,
-            parent: (!caller.key.is_empty()).then(|| caller.key.clone()),
+            parent: Some(member_of(&caller.identity, "accessKeyId"))
+                .filter(|key| !key.is_empty())
+                .map(str::to_owned),
             actor_type: root.kind.to_owned(),
             actor: root.actor,
             ..truth::Session::default()

@@ -101,7 +101,7 @@ pub(super) fn pods(story: &mut Story<'_>, life: &mut Life, group: &Group) {
     let voice = story.assumes(&caller, &role, &how);
     story.does(&voice, ("secretsmanager", "GetSecretValue"), 4);
     story.works(&voice, 2);
-    life.truth.pods.push(format!("pod/{name}/billing/invoicer@{account}"));
+    life.truth.pods.push(story.stage.register.root(&voice).actor);
 
     let asked = json!({"clusterName": name, "token": "HIDDEN_DUE_TO_SECURITY_REASONS", "instanceId": group.instances[0]});
     story.says(&node, ("eks-auth", "AssumeRoleForPodIdentity"), (20, line(asked, Value::Null)));
@@ -184,7 +184,7 @@ fn retire(story: &mut Story<'_>, (voice, scaling): (&Voice, &Voice), (group, id)
     stop(story, scaling, id);
 }
 
-/// A person deletes the group; the service-linked roles clean up.
+/// A person deletes the group, and the service-linked roles clean up.
 pub(super) fn delete(story: &mut Story<'_>, life: &Life, group: &Group) {
     story.cause = None;
     let arn = format!("{}/{}/{}", life.arn.replace(":cluster/", ":nodegroup/"), group.name, group.uuid);
@@ -193,6 +193,12 @@ pub(super) fn delete(story: &mut Story<'_>, life: &Life, group: &Group) {
         json!({"nodegroup": {"nodegroupName": group.name, "clusterName": life.name, "nodegroupArn": arn, "status": "DELETING"}}),
     )));
     story.because(&request);
+    clean_up(story, group);
+    story.cause = None;
+}
+
+/// The service-linked roles take a group apart.
+pub(super) fn clean_up(story: &mut Story<'_>, group: &Group) {
     let voice = story.linked("eks-nodegroup.amazonaws.com", "AmazonEKSNodegroup", "EKS");
     let scaling = story.linked("autoscaling.amazonaws.com", "AutoScaling", "AutoScaling");
     story.does(&voice, ("autoscaling", "DescribeAutoScalingGroups"), 3);
@@ -212,5 +218,4 @@ pub(super) fn delete(story: &mut Story<'_>, life: &Life, group: &Group) {
     story.says(&voice, ("iam", "RemoveRoleFromInstanceProfile"), (2, line(both, Value::Null)));
     let one = json!({"instanceProfileName": group.profile()});
     story.says(&voice, ("iam", "DeleteInstanceProfile"), (1, line(one, Value::Null)));
-    story.cause = None;
 }

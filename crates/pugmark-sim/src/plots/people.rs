@@ -173,7 +173,7 @@ fn switch_unseen(stage: &mut Stage, round: Round) {
     let role = story.stage.world.role(account, "operations");
     let region = Place { region: 0, ..home };
     story.place = region;
-    story.says(&voice, ("signin", "SwitchRole"), (11, Line {
+    let switch = story.says(&voice, ("signin", "SwitchRole"), (11, Line {
         response: json!({"SwitchRole": "Success"}),
         additional: json!({"SwitchFrom": voice.arn, "RedirectTo": "https://us-east-1.console.aws.amazon.com/console/home"}),
         ..Line::default()
@@ -188,6 +188,7 @@ fn switch_unseen(stage: &mut Stage, round: Round) {
     let mut opened = story.stage.register.child(&voice, "switch-role", "session-name");
     opened.access_key.clone_from(&session.key);
     opened.principal = format!("{}:{name}", role.id);
+    opened.issued_by = Some(switch);
     opened.created = iso(session.created);
     opened.expires = iso(session.created + 3_600);
     story.stage.register.open(opened);

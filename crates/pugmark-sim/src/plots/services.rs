@@ -13,8 +13,17 @@ use crate::stage::Stage;
 use crate::story::{Line, Story, user_voice};
 
 /// All of them.
-pub(super) const PLOTS: &[fn(&mut Stage, Round)] =
-    &[scaling, two_balancers, database, cache, container_service, stack, stack_with_role, unprompted];
+pub(super) const PLOTS: &[fn(&mut Stage, Round)] = &[
+    scaling,
+    two_balancers,
+    lost_request,
+    database,
+    cache,
+    container_service,
+    stack,
+    stack_with_role,
+    unprompted,
+];
 
 /// A line with a request and an answer.
 pub(crate) fn line(request: Value, response: Value) -> Line {
@@ -117,6 +126,14 @@ fn two_balancers(stage: &mut Stage, round: Round) {
     }
 }
 
+/// A balancer's interfaces are made; the request for it is missing.
+fn lost_request(stage: &mut Stage, round: Round) {
+    let mut story = round.story(stage, round.number);
+    let role = ("elasticloadbalancing.amazonaws.com", "ElasticLoadBalancing", "ElasticLoadBalancing");
+    let description = format!("ELB app/lost-{}/{}", story.hex(5), story.hex(16));
+    make(&mut story, role, &description);
+}
+
 /// A service-linked role: its service, its name's end, and the name of its sessions.
 type Linked = (&'static str, &'static str, &'static str);
 
@@ -124,6 +141,12 @@ type Linked = (&'static str, &'static str, &'static str);
 fn interfaces(story: &mut Story<'_>, (role, request): (Linked, &str), description: &str) -> Vec<String> {
     story.because(request);
     story.time += 3;
+    let made = make(story, role, description);
+    story.cause = None;
+    made
+}
+
+fn make(story: &mut Story<'_>, role: Linked, description: &str) -> Vec<String> {
     let voice = story.linked(role.0, role.1, role.2);
     story.does(&voice, ("ec2", "DescribeSubnets"), 2);
     let mut made = Vec::new();
@@ -135,7 +158,6 @@ fn interfaces(story: &mut Story<'_>, (role, request): (Linked, &str), descriptio
         )));
         made.push(id);
     }
-    story.cause = None;
     made
 }
 
