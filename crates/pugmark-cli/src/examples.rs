@@ -114,7 +114,7 @@ pub(crate) const CASE: &str = "\
 Examples:
   pugmark case new case-17 --source logs/
   pugmark case add case-17 -- search @ --actor eve --when 2026-08
-  pugmark case add case-17 -- sql @ -q 'SELECT eventname, count(*) FROM events GROUP BY 1 ORDER BY 1'
+  pugmark case add case-17 -- sql @ -q 'SELECT count(*) FROM events'
   pugmark case add case-17 -- verify @ --keys keys.json
   pugmark case report case-17
 ";

@@ -80,14 +80,14 @@ pub(super) fn state(chain: &ChainReport) -> String {
         parts.push("begins in the middle".to_owned());
     }
     for (reason, words) in [
-        (GapReason::Unexplained, "unexplained gap"),
-        (GapReason::Missing, "gap of missing digests"),
-        (GapReason::NotRead, "gap in a bucket not read"),
-        (GapReason::Restarted, "restart"),
+        (GapReason::Unexplained, "unexplained"),
+        (GapReason::Missing, "for missing digests"),
+        (GapReason::NotRead, "in a bucket not read"),
+        (GapReason::Restarted, "explained by a restart"),
     ] {
         let count = chain.gaps.iter().filter(|gap| gap.reason == reason).count() as u64;
         if count > 0 {
-            parts.push(counted(count, words));
+            parts.push(format!("{} {words}", counted(count, "gap")));
         }
     }
     if !chain.forks.is_empty() {
@@ -208,11 +208,15 @@ fn notes(verified: &Verified<'_>, printer: &Printer, out: &mut String) {
     if report.moved() > 0 {
         put!(
             out,
-            "\n{} elsewhere than where they were delivered; what they hold is judged apart from that\n",
+            "\n{} stand elsewhere than where they were delivered; what they hold is judged apart from that\n",
             counted(report.moved(), "object")
         );
     }
     if report.others > 0 {
-        put!(out, "\n{} neither digests nor log files\n", counted(report.others, "object"));
+        put!(
+            out,
+            "\nand {} that no digest lists and whose name is no log file's\n",
+            counted(report.others, "object")
+        );
     }
 }
