@@ -107,7 +107,7 @@ pub(crate) struct CoverageArgs {
 pub(crate) struct VerifyArgs {
     #[arg(help = SOURCE_HELP, value_name = "SOURCE", required_unless_present_any = ["examples", "explain_config"], value_hint = ValueHint::AnyPath)]
     pub(crate) sources: Vec<String>,
-    /// Public keys: a file or folder of JSON as ListPublicKeys answers, PEM or DER
+    /// Public keys: a file or folder of JSON from the AWS CLI, PEM or DER
     #[arg(long, value_name = "PATH", value_hint = ValueHint::AnyPath)]
     pub(crate) keys: Vec<PathBuf>,
     /// Trails by name or ARN; by default all
