@@ -327,3 +327,12 @@ fn a_small_trail_is_the_same_with_and_without() {
     let without = Trail::make("small-without", &Options { planted: Planted::Nothing, ..small });
     assert!(with.records == without.records && with.truth == without.truth);
 }
+
+#[test]
+fn one_account_and_region_have_room_for_more_than_one_round() {
+    let narrow = Options { events: 50_000, days: 2, accounts: 1, regions: 1, ..options() };
+    let trail = Trail::make("narrow", &narrow);
+    assert_eq!(trail.records.len() as u64, trail.truth.events);
+    let planted = trail.truth.lives.iter().filter(|life| life.name != "prod").count();
+    assert_eq!(planted, 4, "two rounds of a life and the one after it");
+}

@@ -58,9 +58,8 @@ fn dropped(stage: &mut Stage, round: Round) {
     let (name, ip) = round.person(5);
     let user = story.stage.world.user(story.place.account, name);
     let own = user_voice(&user, (ip, CLI_AGENT));
-    let first = story.stage.world.role(round.number, "staging");
-    let first = story.stage.world.accounts.contains(&first.account).then_some(first);
-    let first = first.unwrap_or_else(|| story.role("staging"));
+    let account = round.number % story.stage.world.accounts.len();
+    let first = story.stage.world.role(account, "staging");
     let session = format!("step-{}", story.hex(6));
     let how = How { name: &session, ..How::default() };
     let voice = story.assumes(&own, &first, &how);
