@@ -10,7 +10,7 @@
 //! signature of the one before, however, may come from anywhere: if it fits,
 //! it proves itself.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use pugmark_event::{DefectKind, TimeRange, format_time};
@@ -136,9 +136,17 @@ impl<'e> Chain<'e> {
         trusted.map(|digest| (digest.start, digest.end)).collect()
     }
 
+    /// End of the newest trusted digest.
+    pub(crate) fn newest(&self) -> Option<i64> {
+        self.members.iter().rev().find_map(Member::trusted).map(|digest| digest.end)
+    }
+
     /// What is to be said of the chain but for its log files.
-    pub(crate) fn report(&self, question: &Question, buckets: &BTreeSet<String>) -> ChainReport {
+    pub(crate) fn report<'b>(&'b self, question: &Question, buckets: &'b BTreeSet<String>) -> ChainReport {
         let mut links = Links::new(buckets);
+        for (at, member) in self.members.iter().enumerate() {
+            links.by_name.entry(member.stem()).or_default().push(at);
+        }
         for (at, member) in self.members.iter().enumerate() {
             if let Some(digest) = member.trusted().filter(|_| member.is_asked && !member.report.is_copy) {
                 self.link(at, digest, question, &mut links);
@@ -169,8 +177,9 @@ impl<'e> Chain<'e> {
 
     /// How one digest hangs together with the one before.
     fn link(&self, at: usize, digest: &Digest, question: &Question, links: &mut Links<'_>) {
-        let before = self.members.iter().filter(|member| member.end <= digest.start);
-        let before = before.map(|member| member.end).max();
+        // Members are in order of their ends.
+        let before = self.members.partition_point(|member| member.end <= digest.start);
+        let before = self.members[..before].last().map(|member| member.end);
         let object = self.members[at].file.object.clone();
         let gap =
             |since, reason| Gap { since, until: digest.start, reason, files: 0, before: object.clone() };
@@ -186,10 +195,10 @@ impl<'e> Chain<'e> {
             return;
         };
         let name = stem(&previous.place.key);
-        let mut named = self.members.iter().filter(|member| member.stem() == name).peekable();
-        if named.peek().is_some() {
-            links.head(Head::Unknown);
+        if let Some(named) = links.by_name.get(name) {
+            let named = named.iter().map(|number| &self.members[*number]);
             let trusted = named.filter_map(|member| Some((member.trusted()?, member))).collect::<Vec<_>>();
+            links.head(Head::Unknown);
             let Some((found, _)) = trusted.first() else { return };
             if trusted.iter().all(|(_, member)| member.file.content.sha256 != previous.sha256) {
                 links.remark(at, "states another hash of the digest before".to_owned());
@@ -248,6 +257,8 @@ impl<'e> Chain<'e> {
 struct Links<'b> {
     /// Buckets that were read; none if files were.
     buckets: &'b BTreeSet<String>,
+    /// Numbers of the members of each name.
+    by_name: HashMap<&'b str, Vec<usize>>,
     head: Option<Head>,
     missing: Vec<MissingDigest>,
     gaps: Vec<Gap>,
@@ -258,7 +269,7 @@ struct Links<'b> {
 impl<'b> Links<'b> {
     fn new(buckets: &'b BTreeSet<String>) -> Links<'b> {
         let (missing, gaps, remarks) = (Vec::new(), Vec::new(), BTreeMap::new());
-        Links { buckets, head: None, missing, gaps, remarks }
+        Links { buckets, by_name: HashMap::new(), head: None, missing, gaps, remarks }
     }
 
     /// True if the place is in a bucket that was not among the sources.

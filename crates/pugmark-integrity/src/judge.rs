@@ -13,7 +13,7 @@ use crate::digest::{Digest, ListedFile, S3Place};
 use crate::gather::{Evidence, LogFile, Reading, gather};
 use crate::keys::PublicKeys;
 use crate::name::ChainId;
-use crate::report::{ChainReport, Head, LogReport, Report, Standing, Tail, Verdict};
+use crate::report::{ChainReport, Head, LogReport, Report, Tail, Verdict};
 
 /// What is asked about.
 #[derive(Clone, Debug, Default)]
@@ -73,10 +73,11 @@ pub fn judge(evidence: &Evidence, keys: &PublicKeys, question: &Question) -> Rep
     other_buckets.extend(previous_buckets(&chains, &evidence.buckets));
     let other_buckets = other_buckets.into_iter().collect();
     judged.sort_by_cached_key(|log| (log.name(), log.object.is_none()));
+    let newest: Vec<i64> = chains.iter().map(|chain| chain.newest().unwrap_or(i64::MIN)).collect();
     for log in &judged {
-        if let Some(report) = log.chain.and_then(|chain| reports.get_mut(chain)) {
+        if let Some((chain, report)) = log.chain.and_then(|chain| Some((chain, reports.get_mut(chain)?))) {
             *report.files.entry(log.verdict).or_default() += 1;
-            uncovered(report, log);
+            uncovered(report, newest[chain], log);
         }
     }
     Report { chains: reports, strays, logs: judged, others, other_buckets }
@@ -114,13 +115,11 @@ fn coverage(chains: &[Chain<'_>]) -> Coverage {
 }
 
 /// Counts a log file that no digest can list where its chain has the hole.
-fn uncovered(report: &mut ChainReport, log: &LogReport) {
+fn uncovered(report: &mut ChainReport, newest: i64, log: &LogReport) {
     let Some(time) = log.object.as_ref().and_then(|object| object.delivered) else { return };
     if log.verdict != Verdict::NotCovered {
         return;
     }
-    let ends = report.digests.iter().filter(|digest| digest.verdict.standing() != Standing::Negative);
-    let newest = ends.filter_map(|digest| digest.window).map(|(_, end)| end).max().unwrap_or(i64::MIN);
     if let Some(gap) =
         report.gaps.iter_mut().find(|gap| gap.since <= time + GAP_SLACK && time < gap.until + GAP_SLACK)
     {

@@ -139,9 +139,14 @@ impl Service {
         let get = |name: &str| query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
         let (prefix, delimiter) = (get("prefix").unwrap_or(""), get("delimiter").unwrap_or(""));
         let marker = get("marker").or(get("continuation-token")).or(get("start-after")).unwrap_or("");
-        let places = self.store.objects.keys().filter(|place| &*place.bucket == bucket);
+        let first = S3Place { bucket: bucket.into(), key: marker.max(prefix).into() };
+        let places = self.store.objects.range(first..).map(|(place, _)| place);
+        let places = places.take_while(|place| &*place.bucket == bucket && place.key.starts_with(prefix));
         let mut entries: Vec<(String, bool, usize)> = Vec::new();
-        for place in places.filter(|place| place.key.starts_with(prefix) && &*place.key > marker) {
+        for place in places.filter(|place| &*place.key > marker) {
+            if entries.len() > PAGE {
+                break;
+            }
             let folder = (!delimiter.is_empty()).then(|| place.key[prefix.len()..].find(delimiter)).flatten();
             let entry = match folder {
                 Some(at) => (place.key[..=prefix.len() + at].to_owned(), true, 0),
