@@ -106,6 +106,16 @@ impl Listing {
         let (selection, regions) = (self.selection.clone(), self.regions.clone());
         Listing { entries, tally, coverage: Vec::new(), selection, regions }
     }
+
+    /// Leaves out the objects that are not of `contents`, also inside archives;
+    /// they count as routed.
+    pub fn narrow(&mut self, contents: Contents) {
+        self.selection.contents = contents;
+        let all = self.entries.len();
+        let selection = &self.selection;
+        self.entries.retain(|entry| selection.may_open(&parse_key(&entry.object.name), &entry.object.name));
+        self.tally.routed += (all - self.entries.len()) as u64;
+    }
 }
 
 /// The days on which log objects were delivered for one account and region.

@@ -79,9 +79,7 @@ fn take_digests(listing: &mut Listing) -> Delivered {
         .filter(|entry| is_delivered(&entry.object))
         .map(|entry| (std::sync::Arc::clone(&entry.object), entry.bytes_stored))
         .collect();
-    let all = listing.entries.len();
-    listing.entries.retain(|entry| entry.object.kind != ObjectKind::Digest);
-    listing.tally.routed += (all - listing.entries.len()) as u64;
+    listing.narrow(Contents::Events);
     delivered
 }
 
