@@ -27,6 +27,12 @@ pub enum ScanError {
     /// What was read back is not what was written.
     #[error("a sort file is damaged: {0}")]
     Damaged(#[from] NotEventBatch),
+    /// An object had other events when its rows were read than when they were counted.
+    #[error("`{object}` changed while it was read")]
+    Changed {
+        /// The object.
+        object: String,
+    },
     /// A condition could not be evaluated.
     #[error("{0}")]
     Filter(String),
@@ -39,6 +45,9 @@ impl ScanError {
             ScanError::Source(error) => error.hint(),
             ScanError::Spill { .. } => {
                 Some("sorting needs disk for rows beyond the memory limit; set TMPDIR to a larger disk, or narrow the search".to_owned())
+            }
+            ScanError::Changed { .. } => {
+                Some("a sorted list reads log files twice; read a copy of them, or name fewer at a time".to_owned())
             }
             _ => None,
         }

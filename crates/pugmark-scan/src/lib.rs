@@ -17,6 +17,7 @@ mod request;
 mod runs;
 mod sorted;
 mod whole;
+mod windows;
 mod worker;
 
 pub use annotate::Annotate;

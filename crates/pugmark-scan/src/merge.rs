@@ -14,9 +14,8 @@ pub type Copies = BTreeMap<String, Vec<(String, u64)>>;
 
 /// Merges runs by repeatedly taking the least row of all heads.
 pub(crate) struct Merge {
-    heads: Vec<(Run, Cursor)>,
-    /// The heads that have rows, the least row last.
-    queue: Vec<usize>,
+    /// Runs that have rows, the one with the least row last.
+    heads: Vec<Head>,
     order: Order,
     duplicates: Duplicates,
     /// The row taken last, to tell copies.
@@ -24,47 +23,46 @@ pub(crate) struct Merge {
     pub(crate) copies: Copies,
 }
 
+struct Head {
+    run: Run,
+    cursor: Cursor,
+}
+
 impl Merge {
-    pub(crate) fn new(
-        collected: Vec<Collected>,
-        order: Order,
-        duplicates: Duplicates,
-    ) -> Result<Merge, ScanError> {
-        let mut heads = Vec::new();
-        let mut copies = Copies::new();
-        for Collected { runs, copies: of_worker } in collected {
-            for mut run in runs {
-                if let Some(cursor) = run.start()? {
-                    heads.push((run, cursor));
-                }
-            }
-            for (id, origins) in of_worker {
-                copies.entry(id).or_default().extend(origins);
+    pub(crate) fn new(order: Order, duplicates: Duplicates) -> Merge {
+        Merge { heads: Vec::new(), order, duplicates, last: None, copies: Copies::new() }
+    }
+
+    /// Takes in more runs, whose rows all come after those handed out so far.
+    pub(crate) fn add(&mut self, collected: Collected) -> Result<(), ScanError> {
+        for mut run in collected.runs {
+            if let Some(cursor) = run.start()? {
+                self.enter(Head { run, cursor });
             }
         }
-        let mut merge = Merge { queue: Vec::new(), heads, order, duplicates, last: None, copies };
-        (0..merge.heads.len()).for_each(|head| merge.enqueue(head));
-        Ok(merge)
+        for (id, origins) in collected.copies {
+            self.copies.entry(id).or_default().extend(origins);
+        }
+        Ok(())
     }
 
-    /// Puts a head where its row belongs in the queue.
-    fn enqueue(&mut self, head: usize) {
-        let cursor = &self.heads[head].1;
-        let at = self.queue.partition_point(|other| {
-            let other = &self.heads[*other].1;
-            other.keys.compare(other.row, &cursor.keys, cursor.row, self.order).is_gt()
-        });
-        self.queue.insert(at, head);
+    /// Puts a head where its row belongs.
+    fn enter(&mut self, head: Head) {
+        let at = self.heads.partition_point(|other| head.cursor.compare(&other.cursor, self.order).is_lt());
+        self.heads.insert(at, head);
     }
 
-    /// The next rows, or `None` at the end.
-    pub(crate) fn next(&mut self) -> Result<Option<EventBatch>, ScanError> {
-        let mut batches: Vec<(EventBatch, Arc<Keys>)> = Vec::new();
-        let mut slots: HashMap<*const Keys, usize> = HashMap::new();
-        let mut rows: Vec<(usize, usize)> = Vec::new();
+    /// The next rows, or `None` at the end; only rows whose time key is less than `horizon`, if there is one.
+    pub(crate) fn next(&mut self, horizon: Option<i64>) -> Result<Option<EventBatch>, ScanError> {
+        let mut batches: Vec<EventBatch> = Vec::new();
+        // Keys that are held cannot give their address to others, so it names the batch.
+        let mut slots: HashMap<*const Keys, (usize, Arc<Keys>)> = HashMap::new();
+        let mut rows: Vec<(usize, usize)> = Vec::with_capacity(RUN_ROWS);
         while rows.len() < RUN_ROWS {
-            let Some(least) = self.queue.pop() else { break };
-            let (run, cursor) = &mut self.heads[least];
+            let Some(Head { run, cursor }) = self.heads.last_mut() else { break };
+            if horizon.is_some_and(|horizon| cursor.keys.time(cursor.row) >= horizon) {
+                break;
+            }
             let is_copy = self.duplicates == Duplicates::Collapse
                 && self
                     .last
@@ -73,22 +71,45 @@ impl Merge {
             if is_copy {
                 cursor.keys.note_copy(cursor.row, &mut self.copies);
             } else {
-                // Keys kept in `batches` cannot give their address to others, so it names the batch.
-                let slot = *slots.entry(Arc::as_ptr(&cursor.keys)).or_insert_with(|| {
-                    batches.push((cursor.batch.clone(), Arc::clone(&cursor.keys)));
-                    batches.len() - 1
+                let (slot, _) = slots.entry(Arc::as_ptr(&cursor.keys)).or_insert_with(|| {
+                    batches.push(cursor.batch.clone());
+                    (batches.len() - 1, Arc::clone(&cursor.keys))
                 });
-                rows.push((slot, cursor.row));
+                rows.push((*slot, cursor.row));
                 self.last = Some((Arc::clone(&cursor.keys), cursor.row));
             }
             if run.advance(cursor)? {
-                self.enqueue(least);
+                self.settle();
+            } else {
+                self.heads.pop();
             }
         }
         if rows.is_empty() {
             return Ok(None);
         }
-        let batches: Vec<&EventBatch> = batches.iter().map(|(batch, _)| batch).collect();
+        let batches: Vec<&EventBatch> = batches.iter().collect();
         Ok(Some(EventBatch::interleave(&batches, &rows)?))
+    }
+
+    /// Moves the last head to where its new row belongs.
+    fn settle(&mut self) {
+        let [.., second, last] = self.heads.as_slice() else { return };
+        if last.cursor.compare(&second.cursor, self.order).is_gt()
+            && let Some(head) = self.heads.pop()
+        {
+            self.enter(head);
+        }
+    }
+
+    /// Lets go of what has been handed out, and moves what has not to disk if it is more than `bytes_max`.
+    pub(crate) fn carry(&mut self, bytes_max: usize) -> Result<(), ScanError> {
+        let mut bytes = 0;
+        for head in &mut self.heads {
+            bytes += head.run.compact(&mut head.cursor)?;
+        }
+        if bytes > bytes_max {
+            self.heads.iter_mut().try_for_each(|head| head.run.unload(&mut head.cursor))?;
+        }
+        Ok(())
     }
 }

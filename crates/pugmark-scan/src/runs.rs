@@ -1,10 +1,9 @@
 //! Sorted runs: what fits in memory is sorted there, the rest goes to disk.
 
 use std::cmp::Ordering;
-use std::collections::VecDeque;
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Seek};
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use arrow::array::{Array, StringViewArray};
@@ -12,7 +11,7 @@ use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::StreamWriter;
 use pugmark_event::{EventBatch, Leaf, Projection};
 
-use crate::{Copies, Duplicates, Order, Request, ScanError, Sink};
+use crate::{Copies, Duplicates, Order, Request, ScanError};
 
 /// Rows of a batch that goes to disk or out of the merge.
 pub(crate) const RUN_ROWS: usize = 1_024;
@@ -24,7 +23,8 @@ pub(crate) const KEYS: [Leaf; 5] =
 /// The columns that rows are compared by.
 #[derive(Debug)]
 pub(crate) struct Keys {
-    times: Vec<Option<i64>>,
+    /// Time keys: they ascend in the order asked for, and end with rows that have no time.
+    times: Vec<i64>,
     ids: StringViewArray,
     raws: StringViewArray,
     objects: StringViewArray,
@@ -32,12 +32,10 @@ pub(crate) struct Keys {
 }
 
 impl Keys {
-    pub(crate) fn new(batch: &EventBatch) -> Keys {
+    pub(crate) fn new(batch: &EventBatch, order: Order) -> Keys {
         let text = |leaf| batch.text(leaf).unwrap_or_else(|| StringViewArray::new_null(batch.rows()));
         Keys {
-            times: batch
-                .times(Leaf::EventTime)
-                .map_or_else(|| vec![None; batch.rows()], |times| times.iter().collect()),
+            times: time_keys(batch, order),
             ids: text(Leaf::EventId),
             raws: text(Leaf::Raw),
             objects: text(Leaf::SourceObject),
@@ -45,6 +43,11 @@ impl Keys {
                 .counts(Leaf::SourceOffset)
                 .map_or_else(|| vec![0; batch.rows()], |offsets| offsets.values().to_vec()),
         }
+    }
+
+    /// The time key of a row.
+    pub(crate) fn time(&self, row: usize) -> i64 {
+        self.times[row]
     }
 
     /// Notes where the copy in `row` was delivered.
@@ -55,11 +58,8 @@ impl Keys {
 
     /// Compares row `a` of these keys with row `b` of `other`.
     pub(crate) fn compare(&self, a: usize, other: &Keys, b: usize, order: Order) -> Ordering {
-        let by_time = match (self.times[a], other.times[b]) {
-            (Some(first), Some(second)) => directed(first.cmp(&second), order),
-            (first, second) => first.is_none().cmp(&second.is_none()),
-        };
-        by_time
+        self.times[a]
+            .cmp(&other.times[b])
             .then_with(|| directed(self.ids.value(a).cmp(other.ids.value(b)), order))
             .then_with(|| self.raws.value(a).cmp(other.raws.value(b)))
             .then_with(|| self.objects.value(a).cmp(other.objects.value(b)))
@@ -72,6 +72,20 @@ impl Keys {
             && other.ids.is_valid(b)
             && self.ids.value(a) == other.ids.value(b)
             && self.raws.value(a) == other.raws.value(b)
+    }
+}
+
+/// The event times of a batch as numbers that ascend in `order`; a row without a time comes last.
+pub(crate) fn time_keys(batch: &EventBatch, order: Order) -> Vec<i64> {
+    let key = |time: Option<i64>| match (time, order) {
+        (None, _) => i64::MAX,
+        (Some(time), Order::Ascending) => time,
+        // Reverses without overflow.
+        (Some(time), Order::Descending) => !time,
+    };
+    match batch.times(Leaf::EventTime) {
+        Some(times) => times.iter().map(key).collect(),
+        None => vec![i64::MAX; batch.rows()],
     }
 }
 
@@ -89,69 +103,218 @@ pub(crate) struct Cursor {
     pub(crate) keys: Arc<Keys>,
     pub(crate) row: usize,
     /// Number of the batch within its run.
-    pub(crate) number: usize,
+    number: usize,
+}
+
+impl Cursor {
+    pub(crate) fn compare(&self, other: &Cursor, order: Order) -> Ordering {
+        self.keys.compare(self.row, &other.keys, other.row, order)
+    }
 }
 
 /// Rows in order.
 pub(crate) enum Run {
-    /// Batches as they came, and their rows (batch, row) in order.
-    Memory { batches: Vec<(EventBatch, Arc<Keys>)>, rows: VecDeque<(usize, usize)> },
+    /// Batches as they came.
+    Memory(Resident),
     /// Batches in order.
-    Disk { reader: Box<StreamReader<BufReader<File>>>, projection: Projection },
+    Disk { reader: Box<StreamReader<BufReader<File>>>, projection: Projection, order: Order },
+}
+
+/// A run in memory.
+pub(crate) struct Resident {
+    batches: Vec<(EventBatch, Arc<Keys>)>,
+    /// (batch, row) in order.
+    rows: Vec<(u32, u32)>,
+    /// The place in `rows` after the cursor's.
+    next: usize,
+    /// Bytes held, once the batches are its own and hold nothing but its rows.
+    compacted: Option<usize>,
+    order: Order,
 }
 
 impl Run {
     /// The first row.
     pub(crate) fn start(&mut self) -> Result<Option<Cursor>, ScanError> {
         match self {
-            Run::Memory { batches, rows } => Ok(rows.pop_front().map(|place| at(batches, place))),
-            Run::Disk { reader, projection } => read(reader, *projection, 0),
+            Run::Memory(resident) => Ok(resident.start()),
+            Run::Disk { reader, projection, order } => read(reader, (*projection, *order), 0),
         }
     }
 
     /// Moves `cursor` to the next row; false at the end.
     pub(crate) fn advance(&mut self, cursor: &mut Cursor) -> Result<bool, ScanError> {
         match self {
-            Run::Memory { batches, rows } => {
-                let Some((number, row)) = rows.pop_front() else { return Ok(false) };
-                if number == cursor.number {
-                    cursor.row = row;
-                } else {
-                    *cursor = at(batches, (number, row));
+            Run::Memory(resident) => return Ok(resident.advance(cursor)),
+            Run::Disk { .. } if cursor.row + 1 < cursor.batch.rows() => cursor.row += 1,
+            Run::Disk { reader, projection, order } => {
+                match read(reader, (*projection, *order), cursor.number + 1)? {
+                    Some(next) => *cursor = next,
+                    None => return Ok(false),
                 }
             }
-            Run::Disk { .. } if cursor.row + 1 < cursor.batch.rows() => cursor.row += 1,
-            Run::Disk { reader, projection } => match read(reader, *projection, cursor.number + 1)? {
-                Some(next) => *cursor = next,
-                None => return Ok(false),
-            },
         }
         Ok(true)
     }
+
+    /// Gives back the memory of rows before the cursor; answers the bytes still held.
+    pub(crate) fn compact(&mut self, cursor: &mut Cursor) -> Result<usize, ScanError> {
+        let Run::Memory(resident) = self else { return Ok(0) };
+        if let Some(bytes) = resident.compacted {
+            return Ok(bytes);
+        }
+        let mut compacted = Resident::new(resident.left()?, resident.order);
+        let bytes = compacted.batches.iter().map(|(batch, _)| batch.bytes_held()).sum();
+        compacted.compacted = Some(bytes);
+        compacted.rows = compacted.all_rows();
+        // The row under the cursor is among those that are left.
+        *cursor = compacted.start().expect("a head has a row");
+        *resident = compacted;
+        Ok(bytes)
+    }
+
+    /// Moves the rows from the cursor on to disk.
+    pub(crate) fn unload(&mut self, cursor: &mut Cursor) -> Result<(), ScanError> {
+        let Run::Memory(resident) = self else { return Ok(()) };
+        let mut run = resident.written()?;
+        if let Some(first) = run.start()? {
+            *cursor = first;
+        }
+        *self = run;
+        Ok(())
+    }
 }
 
-fn at(batches: &[(EventBatch, Arc<Keys>)], (number, row): (usize, usize)) -> Cursor {
-    let (batch, keys) = &batches[number];
-    Cursor { batch: batch.clone(), keys: Arc::clone(keys), row, number }
+impl Resident {
+    /// A run of `batches` whose rows have no order yet.
+    fn new(batches: Vec<EventBatch>, order: Order) -> Resident {
+        let keyed = |batch| {
+            let keys = Arc::new(Keys::new(&batch, order));
+            (batch, keys)
+        };
+        let batches = batches.into_iter().map(keyed).collect();
+        Resident { batches, rows: Vec::new(), next: 0, compacted: None, order }
+    }
+
+    /// The rows of all batches, as they stand.
+    fn all_rows(&self) -> Vec<(u32, u32)> {
+        let rows = |(number, (batch, _)): (usize, &(EventBatch, _))| {
+            (0..batch.rows()).map(move |row| (number as u32, row as u32))
+        };
+        self.batches.iter().enumerate().flat_map(rows).collect()
+    }
+
+    /// Puts all rows in order.
+    fn sort(&mut self) {
+        let keys = |number: u32| &self.batches[number as usize].1;
+        let mut rows: Vec<(i64, (u32, u32))> =
+            self.all_rows().into_iter().map(|place| (keys(place.0).times[place.1 as usize], place)).collect();
+        rows.sort_unstable_by(|(time, a), (other, b)| {
+            time.cmp(other).then_with(|| keys(a.0).compare(a.1 as usize, keys(b.0), b.1 as usize, self.order))
+        });
+        self.rows = rows.into_iter().map(|(_, place)| place).collect();
+    }
+
+    /// Takes out rows that are copies of the row before them.
+    fn collapse(&mut self, copies: &mut Copies) {
+        let keys = |number: u32| &self.batches[number as usize].1;
+        self.rows.dedup_by(|later, first| {
+            let is_copy = keys(first.0).same_event(first.1 as usize, keys(later.0), later.1 as usize);
+            if is_copy {
+                keys(later.0).note_copy(later.1 as usize, copies);
+            }
+            is_copy
+        });
+    }
+
+    fn start(&mut self) -> Option<Cursor> {
+        let place = *self.rows.first()?;
+        self.next = 1;
+        Some(self.at(place))
+    }
+
+    fn advance(&mut self, cursor: &mut Cursor) -> bool {
+        let Some(&(number, row)) = self.rows.get(self.next) else { return false };
+        self.next += 1;
+        if number as usize == cursor.number {
+            cursor.row = row as usize;
+        } else {
+            *cursor = self.at((number, row));
+        }
+        true
+    }
+
+    fn at(&self, (number, row): (u32, u32)) -> Cursor {
+        let (batch, keys) = &self.batches[number as usize];
+        Cursor { batch: batch.clone(), keys: Arc::clone(keys), row: row as usize, number: number as usize }
+    }
+
+    /// Hands the rows from the cursor on to `out`, in order, in batches of their own memory.
+    fn each(&self, out: &mut dyn FnMut(EventBatch) -> Result<(), ScanError>) -> Result<(), ScanError> {
+        for rows in self.rows[self.next.saturating_sub(1)..].chunks(RUN_ROWS) {
+            // Only the batches that these rows are in: a batch of few rows shall not know all buffers.
+            let mut slots: HashMap<u32, usize> = HashMap::new();
+            let mut batches = Vec::new();
+            let mut places = Vec::with_capacity(rows.len());
+            for (number, row) in rows {
+                let slot = *slots.entry(*number).or_insert_with(|| {
+                    batches.push(&self.batches[*number as usize].0);
+                    batches.len() - 1
+                });
+                places.push((slot, *row as usize));
+            }
+            out(EventBatch::interleave(&batches, &places)?.compact())?;
+        }
+        Ok(())
+    }
+
+    /// The rows from the cursor on.
+    fn left(&self) -> Result<Vec<EventBatch>, ScanError> {
+        let mut left = Vec::new();
+        self.each(&mut |batch| {
+            left.push(batch);
+            Ok(())
+        })?;
+        Ok(left)
+    }
+
+    /// The rows from the cursor on, on disk.
+    fn written(&self) -> Result<Run, ScanError> {
+        let Some((first, _)) = self.batches.first() else {
+            return Ok(Run::Memory(Resident::new(Vec::new(), self.order)));
+        };
+        let failed =
+            |error| ScanError::Spill { directory: std::env::temp_dir().display().to_string(), error };
+        let file = tempfile::tempfile().map_err(failed)?;
+        let schema = first.record_batch().schema();
+        let mut writer =
+            StreamWriter::try_new(BufWriter::with_capacity(1 << 20, file), &schema).map_err(spilled)?;
+        self.each(&mut |batch| writer.write(batch.record_batch()).map_err(spilled))?;
+        writer.finish().map_err(spilled)?;
+        let writer = writer.into_inner().map_err(spilled)?;
+        let mut file = writer.into_inner().map_err(|error| failed(error.into_error()))?;
+        file.rewind().map_err(failed)?;
+        let reader = Box::new(StreamReader::try_new_buffered(file, None)?);
+        Ok(Run::Disk { reader, projection: first.projection(), order: self.order })
+    }
 }
 
 fn read(
     reader: &mut StreamReader<BufReader<File>>,
-    projection: Projection,
+    (projection, order): (Projection, Order),
     number: usize,
 ) -> Result<Option<Cursor>, ScanError> {
     let Some(batch) = reader.next().transpose()? else { return Ok(None) };
     let batch = EventBatch::restored(batch, projection)?;
-    Ok(Some(Cursor { keys: Arc::new(Keys::new(&batch)), batch, row: 0, number }))
+    Ok(Some(Cursor { keys: Arc::new(Keys::new(&batch, order)), batch, row: 0, number }))
 }
 
-/// What a worker collected.
+/// What was collected.
 pub(crate) struct Collected {
     pub(crate) runs: Vec<Run>,
     pub(crate) copies: Copies,
 }
 
-/// Collects one worker's rows into sorted runs.
+/// Collects rows into sorted runs.
 pub(crate) struct Collector {
     order: Order,
     limit: Option<usize>,
@@ -162,97 +325,61 @@ pub(crate) struct Collector {
     duplicates: Duplicates,
     copies: Copies,
     runs: Vec<Run>,
-    failed: Option<ScanError>,
 }
 
 impl Collector {
-    pub(crate) fn new(request: &Request) -> Collector {
+    /// A collector that is full at about `bytes_max`.
+    pub(crate) fn new(request: &Request, bytes_max: usize) -> Collector {
         Collector {
             order: request.order,
             limit: request.limit,
-            bytes_max: request.limits.sort_bytes / request.threads.max(1),
+            bytes_max,
             batches: Vec::new(),
             bytes: 0,
             rows: 0,
             duplicates: request.duplicates,
             copies: Copies::new(),
             runs: Vec::new(),
-            failed: None,
         }
     }
 
-    /// Sorts what is in memory and collapses copies; beyond `limit` rows nothing is kept.
-    fn sort(&mut self) -> Run {
-        self.bytes = 0;
-        self.rows = 0;
-        let batches: Vec<(EventBatch, Arc<Keys>)> = std::mem::take(&mut self.batches)
-            .into_iter()
-            .map(|batch| {
-                let keys = Arc::new(Keys::new(&batch));
-                (batch, keys)
-            })
-            .collect();
-        let all =
-            |(number, (batch, _)): (usize, &(EventBatch, _))| (0..batch.rows()).map(move |row| (number, row));
-        let mut rows: Vec<(usize, usize)> = batches.iter().enumerate().flat_map(all).collect();
-        let keys = |number: usize| &batches[number].1;
-        rows.sort_unstable_by(|a, b| keys(a.0).compare(a.1, keys(b.0), b.1, self.order));
-        if self.duplicates == Duplicates::Collapse {
-            rows.dedup_by(|later, first| {
-                let is_copy = keys(first.0).same_event(first.1, keys(later.0), later.1);
-                if is_copy {
-                    keys(later.0).note_copy(later.1, &mut self.copies);
-                }
-                is_copy
-            });
+    /// Takes rows; beyond `limit` rows only the first of the order are kept.
+    pub(crate) fn collect(&mut self, batch: EventBatch) -> Result<(), ScanError> {
+        self.keep(batch);
+        if self.limit.is_some_and(|limit| self.rows > limit.saturating_mul(4).max(4 * RUN_ROWS)) {
+            for batch in self.sort().left()? {
+                self.keep(batch);
+            }
         }
-        if let Some(limit) = self.limit {
-            rows.truncate(limit);
-        }
-        Run::Memory { batches, rows: rows.into() }
-    }
-
-    /// The rows of a run in batches of their own.
-    fn batches(run: Run) -> Result<Vec<EventBatch>, ScanError> {
-        let Run::Memory { batches, rows } = run else { return Ok(Vec::new()) };
-        let batches: Vec<&EventBatch> = batches.iter().map(|(batch, _)| batch).collect();
-        let rows: Vec<(usize, usize)> = rows.into();
-        rows.chunks(RUN_ROWS).map(|rows| Ok(EventBatch::interleave(&batches, rows)?.compact())).collect()
-    }
-
-    /// Writes what is in memory to disk, in order, a batch at a time.
-    fn spill(&mut self) -> Result<(), ScanError> {
-        let Run::Memory { batches, rows } = self.sort() else { return Ok(()) };
-        let batches: Vec<&EventBatch> = batches.iter().map(|(batch, _)| batch).collect();
-        let rows: Vec<(usize, usize)> = rows.into();
-        let Some(first) = batches.first() else { return Ok(()) };
-        let failed =
-            |error| ScanError::Spill { directory: std::env::temp_dir().display().to_string(), error };
-        let file = tempfile::tempfile().map_err(failed)?;
-        let schema = first.record_batch().schema();
-        let mut writer =
-            StreamWriter::try_new(BufWriter::with_capacity(1 << 20, file), &schema).map_err(spilled)?;
-        for rows in rows.chunks(RUN_ROWS) {
-            let batch = EventBatch::interleave(&batches, rows)?.compact();
-            writer.write(batch.record_batch()).map_err(spilled)?;
-        }
-        writer.finish().map_err(spilled)?;
-        let writer = writer.into_inner().map_err(spilled)?;
-        let mut file = writer.into_inner().map_err(|error| failed(error.into_error()))?;
-        file.rewind().map_err(failed)?;
-        let reader = Box::new(StreamReader::try_new_buffered(file, None)?);
-        self.runs.push(Run::Disk { reader, projection: first.projection() });
         Ok(())
     }
 
-    /// Ends collecting: what is in memory becomes the last run.
-    pub(crate) fn finish(mut self) -> Result<Collected, ScanError> {
-        if let Some(error) = self.failed.take() {
-            return Err(error);
+    /// True once memory should hold no more.
+    pub(crate) fn is_full(&self) -> bool {
+        self.bytes > self.bytes_max
+    }
+
+    /// Writes what is in memory to disk, in order.
+    pub(crate) fn spill(&mut self) -> Result<(), ScanError> {
+        let run = self.sort().written()?;
+        self.runs.push(run);
+        Ok(())
+    }
+
+    /// Takes over what `other` collected.
+    pub(crate) fn absorb(&mut self, other: Collector) {
+        self.batches.extend(other.batches);
+        self.runs.extend(other.runs);
+        for (id, origins) in other.copies {
+            self.copies.entry(id).or_default().extend(origins);
         }
+    }
+
+    /// Ends collecting: what is in memory becomes the last run.
+    pub(crate) fn finish(mut self) -> Collected {
         let last = self.sort();
-        self.runs.push(last);
-        Ok(Collected { runs: self.runs, copies: self.copies })
+        self.runs.push(Run::Memory(last));
+        Collected { runs: self.runs, copies: self.copies }
     }
 
     fn keep(&mut self, batch: EventBatch) {
@@ -261,26 +388,19 @@ impl Collector {
         self.batches.push(batch);
     }
 
-    fn collect(&mut self, batch: EventBatch) -> Result<(), ScanError> {
-        self.keep(batch);
-        if self.limit.is_some_and(|limit| self.rows > limit.saturating_mul(4).max(4 * RUN_ROWS)) {
-            for batch in Collector::batches(self.sort())? {
-                self.keep(batch);
-            }
+    /// Sorts what is in memory and collapses copies; beyond `limit` rows nothing is kept.
+    fn sort(&mut self) -> Resident {
+        self.bytes = 0;
+        self.rows = 0;
+        let mut sorted = Resident::new(std::mem::take(&mut self.batches), self.order);
+        sorted.sort();
+        if self.duplicates == Duplicates::Collapse {
+            sorted.collapse(&mut self.copies);
         }
-        if self.bytes > self.bytes_max { self.spill() } else { Ok(()) }
-    }
-}
-
-impl Sink for Collector {
-    fn batch(&mut self, batch: EventBatch) -> ControlFlow<()> {
-        match self.collect(batch) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(error) => {
-                self.failed = Some(error);
-                ControlFlow::Break(())
-            }
+        if let Some(limit) = self.limit {
+            sorted.rows.truncate(limit);
         }
+        sorted
     }
 }
 

@@ -36,7 +36,13 @@ pub fn scan<S: Sink>(
     progress: &Progress,
     make: impl Fn() -> S + Sync,
 ) -> Result<(Vec<S>, Tally), ScanError> {
+    prepare(request)?;
     scan_with(listing, request, progress, (Copying::Drop, &make))
+}
+
+/// Lets annotators see the whole input, once per run.
+pub(crate) fn prepare(request: &Request) -> Result<(), ScanError> {
+    request.annotators().try_for_each(|annotator| annotator.prepare())
 }
 
 /// What happens to a row that was seen before.
@@ -48,16 +54,13 @@ pub(crate) enum Copying {
     Count,
 }
 
-/// [`scan`], with a say in what happens to copies.
+/// [`scan`] of a prepared request, with a say in what happens to copies.
 pub(crate) fn scan_with<S: Sink>(
     listing: Listing,
     request: &Request,
     progress: &Progress,
     (copying, make): (Copying, &(impl Fn() -> S + Sync)),
 ) -> Result<(Vec<S>, Tally), ScanError> {
-    for annotator in request.annotators() {
-        annotator.prepare()?;
-    }
     let own = Ledger::default();
     let ledger = request.ledger.as_deref().unwrap_or(&own);
     let worker = |_| Worker::new(request, progress, (ledger, copying), make());
@@ -183,12 +186,12 @@ impl<S: Sink> Rows<'_, S> {
         // Every record is entered, wanted or not, so that the sums are those of the whole input.
         if self.request.duplicates == Duplicates::Collapse {
             let seen = self.ledger.enter(&batch);
-            self.sums.tally.duplicates += seen.duplicates;
-            for row in seen.conflicts {
-                self.conflict(&batch, row);
+            self.sums.tally.duplicates += seen.copies.len() as u64;
+            for row in &seen.conflicts {
+                self.conflict(&batch, *row);
             }
-            if seen.duplicates > 0 && self.copying == Copying::Drop {
-                batch = batch.filter(&seen.first)?;
+            if !seen.copies.is_empty() && self.copying == Copying::Drop {
+                batch = batch.filter(&seen.first(batch.rows()))?;
             }
         }
         let mut keep: Option<BooleanArray> = None;

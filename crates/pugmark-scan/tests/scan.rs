@@ -154,6 +154,62 @@ fn what_does_not_fit_in_memory_is_sorted_on_disk() {
     assert_eq!(in_memory, on_disk);
 }
 
+/// The list, and each row's object and offset, as bytes of a text.
+fn listed(directory: &Path, request: &Request) -> (String, Tally) {
+    let mut request = request.clone();
+    let more = [Leaf::Raw, Leaf::SourceObject, Leaf::SourceOffset, Leaf::RecipientAccountId];
+    request.projection = request.projection.union(more.into_iter().collect());
+    let (events, tally) = sorted(listing(directory), &request, &Progress::default()).expect("a scan");
+    let mut out = String::new();
+    for batch in events {
+        let batch = batch.expect("a batch");
+        let text = |leaf| batch.text(leaf).expect("a text");
+        let (raws, objects) = (text(Leaf::Raw), text(Leaf::SourceObject));
+        let offsets = batch.counts(Leaf::SourceOffset).expect("offsets");
+        for row in 0..batch.rows() {
+            let name = Path::new(objects.value(row)).file_name().expect("a name").to_string_lossy();
+            writeln!(out, "{name} {} {}", offsets.value(row), raws.value(row)).expect("text");
+        }
+    }
+    (out, tally)
+}
+
+/// Limits under which nearly everything is read in windows.
+fn narrow(request: &Request, bytes: usize) -> Request {
+    let mut narrow = request.clone();
+    narrow.limits.sort_bytes = bytes;
+    narrow.limits.arena_bytes = 4 << 10;
+    narrow
+}
+
+#[test]
+fn a_log_file_that_changed_while_it_was_read_is_an_error() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for file in 0..40 {
+        let records: Vec<String> = (0..50).map(|index| record(file * 50 + index, file * 50, "")).collect();
+        write(folder.path(), &format!("{file}.json"), &records);
+    }
+    let request = narrow(&request(1), 16 << 10);
+    let (events, _) = sorted(listing(folder.path()), &request, &Progress::default()).expect("a scan");
+    write(folder.path(), "39.json", &[record(1, 0, "")]);
+    let errors: Vec<String> = events.filter_map(Result::err).map(|error| error.to_string()).collect();
+    assert_eq!(errors.len(), 1);
+    assert!(errors[0].ends_with("39.json` changed while it was read"), "{errors:?}");
+}
+
+#[test]
+fn a_list_longer_than_memory_can_be_left_early() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for file in 0..40 {
+        let records: Vec<String> = (0..50).map(|index| record(file * 50 + index, file * 50, "")).collect();
+        write(folder.path(), &format!("{file}.json"), &records);
+    }
+    let request = narrow(&request(2), 16 << 10);
+    let (mut events, tally) = sorted(listing(folder.path()), &request, &Progress::default()).expect("a scan");
+    assert!(events.next().is_some_and(|batch| batch.is_ok_and(|batch| batch.rows() > 0)));
+    assert_eq!(tally.rows, 2_000);
+}
+
 #[test]
 fn a_limit_gives_the_first_rows_of_the_whole_list() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -200,4 +256,51 @@ proptest! {
             .collect();
         proptest::prop_assert!(runs.windows(2).all(|pair| pair[0] == pair[1]));
     }
+
+    #[test]
+    fn reading_in_windows_changes_nothing(
+        events in proptest::collection::vec((0_u32..200, 0_u32..3_000, 0_u32..40), 100..800),
+        is_scattered in proptest::bool::ANY,
+        is_descending in proptest::bool::ANY,
+        threads in 1_usize..4,
+    ) {
+        let folder = tempfile::tempdir().expect("a folder");
+        for file in 0..40_u32 {
+            let records: Vec<String> = events
+                .iter()
+                .filter(|(_, _, place)| *place == file)
+                .map(|(id, second, _)| {
+                    // Nearly in order of files, but for a few; or not at all.
+                    let second = if is_scattered || id % 50 == 0 { *second } else { file * 60 + second % 90 };
+                    match id % 40 {
+                        // Without a time.
+                        7 => record(*id, second, "").replace("eventTime", "noTime"),
+                        // Without an id.
+                        9 => record(*id, second, "").replace("eventID", "noID"),
+                        // Copies in several files.
+                        kind if kind < 5 => record(*id, id * 10, ""),
+                        _ => record(*id, second, ""),
+                    }
+                })
+                .collect();
+            write(folder.path(), &format!("{file}.json"), &records);
+        }
+        let mut request = request(threads);
+        request.order = if is_descending { Order::Descending } else { Order::Ascending };
+        let (whole, mut tally) = listed(folder.path(), &request);
+        for bytes in [64 << 10, 16 << 10] {
+            let (windowed, of_windowed) = listed(folder.path(), &narrow(&request, bytes));
+            proptest::prop_assert_eq!(&whole, &windowed);
+            // Conflicts of one id: which of them is noted is the ledger's chance.
+            tally.defects.clear();
+            proptest::prop_assert_eq!(&tally, &Tally { defects: Vec::new(), ..of_windowed });
+        }
+        request.duplicates = Duplicates::Keep;
+        prop_assert_same(&listed(folder.path(), &request), &listed(folder.path(), &narrow(&request, 16 << 10)));
+    }
+}
+
+fn prop_assert_same(whole: &(String, Tally), windowed: &(String, Tally)) {
+    assert_eq!(whole.0, windowed.0);
+    assert_eq!(whole.1.rows, windowed.1.rows);
 }

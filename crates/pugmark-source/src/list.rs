@@ -432,6 +432,11 @@ impl Entry {
         self.path().map(fs::File::open)
     }
 
+    /// True for a regular file, which can be read more than once and cheaply.
+    pub fn is_file(&self) -> bool {
+        self.path().is_some_and(|path| fs::metadata(path).is_ok_and(|found| found.is_file()))
+    }
+
     /// Where a local file is; nothing for other entries.
     pub(crate) fn path(&self) -> Option<&Path> {
         match &self.handle {
