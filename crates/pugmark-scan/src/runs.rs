@@ -318,7 +318,6 @@ pub(crate) struct Collected {
 pub(crate) struct Collector {
     order: Order,
     limit: Option<usize>,
-    bytes_max: usize,
     batches: Vec<EventBatch>,
     bytes: usize,
     rows: usize,
@@ -328,12 +327,10 @@ pub(crate) struct Collector {
 }
 
 impl Collector {
-    /// A collector that is full at about `bytes_max`.
-    pub(crate) fn new(request: &Request, bytes_max: usize) -> Collector {
+    pub(crate) fn new(request: &Request) -> Collector {
         Collector {
             order: request.order,
             limit: request.limit,
-            bytes_max,
             batches: Vec::new(),
             bytes: 0,
             rows: 0,
@@ -354,9 +351,9 @@ impl Collector {
         Ok(())
     }
 
-    /// True once memory should hold no more.
-    pub(crate) fn is_full(&self) -> bool {
-        self.bytes > self.bytes_max
+    /// Bytes held in memory, about.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Writes what is in memory to disk, in order.

@@ -33,9 +33,10 @@ pub struct Sorted {
 
 /// Reads every object of `listing` and answers the wanted events in order.
 ///
-/// Wanted rows beyond `limits.sort_bytes` are not kept: files are read again,
-/// in order of time, while the list is taken. Where that cannot be (stdin,
-/// archives, S3), rows are sorted on disk, in the system's temporary directory.
+/// Wanted rows beyond half of `limits.sort_bytes` are not kept: files are read
+/// again, in order of time, while the list is taken. Where that cannot be
+/// (stdin, archives, S3), rows beyond `limits.sort_bytes` are sorted on disk,
+/// in the system's temporary directory.
 /// With `request.limit`, only that many are kept.
 ///
 /// # Errors
@@ -149,6 +150,7 @@ impl Excess<'_> {
 struct Gatherer<'a> {
     excess: &'a Excess<'a>,
     collector: Option<Collector>,
+    bytes_max: usize,
     spans: Spans,
     failed: Option<ScanError>,
     order: Order,
@@ -156,10 +158,10 @@ struct Gatherer<'a> {
 
 impl<'a> Gatherer<'a> {
     fn new(request: &Request, excess: &'a Excess<'a>) -> Gatherer<'a> {
-        let bytes_max = request.limits.sort_bytes / request.threads.max(1);
         Gatherer {
             excess,
-            collector: Some(Collector::new(request, bytes_max)),
+            collector: Some(Collector::new(request)),
+            bytes_max: request.limits.sort_bytes / request.threads.max(1),
             spans: Spans::default(),
             failed: None,
             order: request.order,
@@ -191,16 +193,16 @@ impl<'a> Gatherer<'a> {
         }
         let Some(collector) = &mut self.collector else { return Ok(()) };
         collector.collect(batch)?;
-        if !collector.is_full() {
+        // Half, since the ledger grows while the memory of dropped rows is not yet given back.
+        if collector.bytes() <= self.bytes_max / 2 {
             return Ok(());
         }
         if self.spans.are_of_files() && self.excess.can_read_again() {
             self.excess.found.store(true, atomic::Ordering::Relaxed);
             self.collector = None;
-            Ok(())
-        } else {
-            collector.spill()
+            return Ok(());
         }
+        if collector.bytes() > self.bytes_max { collector.spill() } else { Ok(()) }
     }
 }
 

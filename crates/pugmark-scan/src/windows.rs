@@ -88,7 +88,7 @@ struct Reader {
 
 impl Reader {
     fn read(&self, plan: Vec<(Entry, Span)>, out: &SyncSender<Result<Window, ScanError>>) {
-        let bytes_max = self.request.limits.sort_bytes / 4;
+        let bytes_max = self.request.limits.sort_bytes / 8;
         let mut size = bytes_max / FIRST_WINDOW;
         let mut rest = plan.into_iter().peekable();
         while rest.peek().is_some() {
@@ -113,7 +113,8 @@ impl Reader {
         let names: Vec<Arc<_>> = entries.iter().map(|entry| Arc::clone(&entry.object)).collect();
         let make = || Part {
             // Twice what is expected: objects differ in what their rows hold beside their text.
-            collector: Collector::new(&self.request, 2 * bytes_max / self.request.threads.max(1)),
+            collector: Collector::new(&self.request),
+            bytes_max: 2 * bytes_max / self.request.threads.max(1),
             spans: Spans::default(),
             order: self.request.order,
             failed: None,
@@ -121,7 +122,7 @@ impl Reader {
         let (listing, sinks) = (self.listing.part(entries), (Copying::Count, &make));
         let (parts, _) = scan_with(listing, &self.request, &self.progress, sinks)?;
         let mut spans = Spans::default();
-        let mut collector = Collector::new(&self.request, bytes_max);
+        let mut collector = Collector::new(&self.request);
         for part in parts {
             if let Some(error) = part.failed {
                 return Err(error);
@@ -143,6 +144,7 @@ impl Reader {
 /// Collects one worker's rows of a window.
 struct Part {
     collector: Collector,
+    bytes_max: usize,
     spans: Spans,
     order: Order,
     failed: Option<ScanError>,
@@ -152,7 +154,7 @@ impl Sink for Part {
     fn batch(&mut self, batch: EventBatch) -> ControlFlow<()> {
         self.spans.note(&batch, self.order);
         let mut collected = self.collector.collect(batch);
-        if collected.is_ok() && self.collector.is_full() {
+        if collected.is_ok() && self.collector.bytes() > self.bytes_max {
             collected = self.collector.spill();
         }
         match collected {
