@@ -15,7 +15,7 @@ use crate::merge::{Copies, Merge};
 use crate::runs::{Collector, KEYS};
 use crate::windows::{Spans, Windows};
 use crate::worker::{Copying, prepare, scan_with};
-use crate::{Duplicates, Order, Request, ScanError, Sink};
+use crate::{Duplicates, Ledger, Order, Request, ScanError, Sink};
 
 /// Events sorted by (`eventtime`, `eventid`), each once.
 ///
@@ -69,8 +69,10 @@ pub fn sorted(
     };
     if is_excess {
         drop(collector);
-        // The ledger has counted the copies; the merge takes them out.
-        inner.projection = inner.decoded();
+        // The ledger has counted the copies; the merge takes them out. The columns stay as they were.
+        if request.duplicates == Duplicates::Collapse {
+            inner.projection = inner.projection.union(Ledger::LEAVES.into_iter().collect());
+        }
         inner.duplicates = Duplicates::Keep;
         let is_cut = progress.is_cancelled();
         sorted.windows = Some(Windows::open(again, spans.plan(entries), inner, is_cut)?);
