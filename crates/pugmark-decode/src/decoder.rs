@@ -166,7 +166,6 @@ impl Decoder {
 
     /// Ends the batch that is under way.
     pub fn finish(&mut self, out: &mut dyn FnMut(EventBatch)) {
-        self.sheet.columns.memo.clear();
         if self.sheet.columns.builder.rows() == 0 {
             self.arena.clear();
             self.sheet.columns.side.clear();

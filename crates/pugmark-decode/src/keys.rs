@@ -5,13 +5,14 @@
 
 use pugmark_event::{FIELDS, Kind, Leaf, Projection};
 
-use crate::scan::LengthGuess;
-
 /// Number of an object that is read member by member.
-pub(crate) type Context = u8;
+pub(crate) type Context = u32;
+
+/// The most members that one object may have, and one more that no name matches.
+pub(crate) const MEMBERS: usize = 64;
 
 /// No member: the start of an object, and a guess not yet made.
-pub(crate) const NONE: u8 = 64;
+pub(crate) const NONE: u8 = MEMBERS as u8 - 1;
 
 /// The record itself.
 pub(crate) const RECORD: Context = 0;
@@ -31,48 +32,59 @@ pub(crate) enum Action {
     Object(Context),
     /// It is a list of such objects.
     List(Context),
-    /// The object is none of `CloudTrail`'s: a notification, a digest, a snapshot of AWS Config.
-    Foreign,
+    /// It fills a text leaf of an object in a list.
+    Item(Leaf),
 }
 
 /// One member; one cache line.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 #[repr(align(64))]
 pub(crate) struct Key {
     pub(crate) action: Action,
-    /// Bits of [`identity`] that this member contributes.
-    pub(crate) identity: u8,
     /// `"name":`, as compact JSON has it.
     pub(crate) pattern: [u8; 32],
-    /// Length of the pattern.
-    pub(crate) length: u8,
     /// A bit for each byte of the pattern.
     pub(crate) mask: u32,
-    /// How long its value is, if it is a string.
-    pub(crate) guess: LengthGuess,
+    /// Length of the pattern.
+    pub(crate) length: u8,
+    /// How long its value was last, if that was a string.
+    pub(crate) guess: u8,
+    /// The two members that followed it last.
+    pub(crate) next: [u8; 2],
 }
 
-/// Which members make an object a record.
-pub(crate) mod identity {
-    pub(crate) const NAME: u8 = 1;
-    pub(crate) const ID: u8 = 2;
-    pub(crate) const TIME: u8 = 4;
-    pub(crate) const SOURCE: u8 = 8;
-    /// The record is in this member, whatever stands beside it.
-    pub(crate) const WRAPPER: u8 = 16;
+impl Key {
+    /// Matches no text: no byte of UTF-8 is 0xFF.
+    const NONE: Key =
+        Key { action: Action::Skip, pattern: [0xFF; 32], mask: 1, length: 1, guess: 0, next: [NONE; 2] };
 
-    /// An object is a record if it has a name, an id, or both a time and a source.
-    pub(crate) fn is_record(bits: u8) -> bool {
-        bits & WRAPPER == 0 && (bits & (NAME | ID) != 0 || bits & (TIME | SOURCE) == TIME | SOURCE)
+    fn new(name: &str, action: Action) -> Key {
+        let text = format!("\"{name}\":");
+        assert!(text.len() < 32, "a name and its marks are compared in one block");
+        let mut pattern = [0; 32];
+        pattern[..text.len()].copy_from_slice(text.as_bytes());
+        Key { action, pattern, mask: (1 << text.len()) - 1, length: text.len() as u8, ..Key::NONE }
     }
+}
+
+/// Which members make an object a record, as sets of members seen.
+#[derive(Clone, Copy, Debug, Default)]
+struct Identity {
+    /// A name or an id.
+    name: u64,
+    time: u64,
+    source: u64,
+    /// The record is in this member, whatever stands beside it.
+    wrapper: u64,
+    /// The object is none of `CloudTrail`'s: a notification, a digest, a snapshot of AWS Config.
+    foreign: u64,
 }
 
 /// The members of one object.
 #[derive(Clone, Debug)]
 pub(crate) struct Members {
-    pub(crate) keys: Vec<Key>,
-    /// For each member (and for none), the two members that followed it last.
-    pub(crate) guesses: [[u8; 2]; NONE as usize + 1],
+    /// The members by number; the last one stands for none.
+    pub(crate) keys: Box<[Key; MEMBERS]>,
     names: Vec<String>,
     /// All leaves below this object.
     pub(crate) leaves: Vec<Leaf>,
@@ -82,8 +94,7 @@ pub(crate) struct Members {
 impl Members {
     fn new(path: &str) -> Members {
         Members {
-            keys: Vec::new(),
-            guesses: [[NONE; 2]; NONE as usize + 1],
+            keys: Box::new([Key::NONE; MEMBERS]),
             names: Vec::new(),
             leaves: Vec::new(),
             path: path.to_owned(),
@@ -91,9 +102,11 @@ impl Members {
     }
 
     /// The number of the member called `name`, exactly or but for the case of letters.
-    pub(crate) fn find(&self, name: &[u8]) -> Option<usize> {
+    pub(crate) fn find(&self, name: &[u8]) -> Option<u8> {
         let exact = self.names.iter().position(|known| known.as_bytes() == name);
-        exact.or_else(|| self.names.iter().position(|known| known.as_bytes().eq_ignore_ascii_case(name)))
+        let found =
+            exact.or_else(|| self.names.iter().position(|known| known.as_bytes().eq_ignore_ascii_case(name)));
+        found.map(|number| number as u8)
     }
 }
 
@@ -101,12 +114,13 @@ impl Members {
 #[derive(Clone, Debug)]
 pub(crate) struct Keys {
     pub(crate) contexts: Vec<Members>,
+    identity: Identity,
 }
 
 impl Keys {
     /// The members for a reader of `projection`.
     pub(crate) fn new(projection: Projection) -> Keys {
-        let mut keys = Keys { contexts: vec![Members::new("")] };
+        let mut keys = Keys { contexts: vec![Members::new("")], identity: Identity::default() };
         for field in FIELDS.iter().filter(|field| !field.member.is_empty()) {
             keys.add(field.member, field.leaf, projection);
         }
@@ -115,21 +129,29 @@ impl Keys {
         };
         // Aggregated records spell three members in their own way;
         // Logstash renames `eventTime`.
-        keys.push(RECORD, "accountId", wanted(Leaf::RecipientAccountId), 0);
-        keys.push(RECORD, "@timestamp", wanted(Leaf::EventTime), identity::TIME);
+        keys.push(RECORD, "accountId", wanted(Leaf::RecipientAccountId));
+        keys.identity.time |= keys.push(RECORD, "@timestamp", wanted(Leaf::EventTime));
         let window = keys.context("timeWindow");
-        keys.push(window, "windowStart", wanted(Leaf::EventTime), 0);
-        keys.push(RECORD, "timeWindow", Action::Object(window), identity::TIME);
+        keys.push(window, "windowStart", wanted(Leaf::EventTime));
+        keys.identity.time |= keys.push(RECORD, "timeWindow", Action::Object(window));
         for name in ["s3", "digestS3Object", "digestStartTime", "configurationItems", "configSnapshotId"] {
-            keys.push(RECORD, name, Action::Foreign, 0);
+            keys.identity.foreign |= keys.push(RECORD, name, Action::Skip);
         }
         for name in ["CloudTrailEvent", "eventJson"] {
-            keys.push(RECORD, name, Action::Skip, identity::WRAPPER);
-        }
-        for members in &mut keys.contexts {
-            assert!(members.keys.len() <= 64, "members seen are kept in a 64-bit set");
+            keys.identity.wrapper |= keys.push(RECORD, name, Action::Skip);
         }
         keys
+    }
+
+    /// True if an object with these members is a record: it has a name, an id, or both a time and a source.
+    pub(crate) fn is_record(&self, seen: u64) -> bool {
+        let Identity { name, time, source, wrapper, .. } = self.identity;
+        seen & wrapper == 0 && (seen & name != 0 || (seen & time != 0 && seen & source != 0))
+    }
+
+    /// True if a member says that the object is a document of another kind.
+    pub(crate) fn is_foreign(&self, seen: u64) -> bool {
+        seen & self.identity.foreign != 0
     }
 
     fn add(&mut self, path: &str, leaf: Leaf, projection: Projection) {
@@ -147,12 +169,17 @@ impl Keys {
             if projection.has(leaf) {
                 self.contexts[context as usize].leaves.push(leaf);
             }
+            let action = match projection.has(leaf) {
+                true => action,
+                false if name == "userIdentity" => Action::Pass(below),
+                false => Action::Skip,
+            };
             match self.contexts[context as usize].find(name.as_bytes()) {
-                None if projection.has(leaf) => self.push(context, name, action, 0),
-                None if name == "userIdentity" => self.push(context, name, Action::Pass(below), 0),
-                None => self.push(context, name, Action::Skip, 0),
+                None => {
+                    self.push(context, name, action);
+                }
                 Some(known) if projection.has(leaf) => {
-                    self.contexts[context as usize].keys[known].action = action;
+                    self.contexts[context as usize].keys[usize::from(known)].action = action;
                 }
                 Some(_) => {}
             }
@@ -162,19 +189,18 @@ impl Keys {
         if projection.has(leaf) {
             self.contexts[context as usize].leaves.push(leaf);
         }
-        let identity = match leaf {
-            Leaf::EventName => identity::NAME,
-            Leaf::EventId => identity::ID,
-            Leaf::EventTime => identity::TIME,
-            Leaf::EventSource => identity::SOURCE,
-            _ => 0,
+        let action = match projection.has(leaf) {
+            true if leaf.is_in_list() => Action::Item(leaf),
+            true => Action::Leaf(leaf, leaf.field().kind),
+            false => Action::Skip,
         };
-        self.push(
-            context,
-            rest,
-            if projection.has(leaf) { Action::Leaf(leaf, leaf.field().kind) } else { Action::Skip },
-            identity,
-        );
+        let bit = self.push(context, rest, action);
+        match leaf {
+            Leaf::EventName | Leaf::EventId => self.identity.name |= bit,
+            Leaf::EventTime => self.identity.time |= bit,
+            Leaf::EventSource => self.identity.source |= bit,
+            _ => {}
+        }
     }
 
     fn context(&mut self, path: &str) -> Context {
@@ -185,15 +211,14 @@ impl Keys {
         }) as Context
     }
 
-    fn push(&mut self, context: Context, name: &str, action: Action, identity: u8) {
-        let text = format!("\"{name}\":");
-        let mut pattern = [0; 32];
-        pattern[..text.len()].copy_from_slice(text.as_bytes());
-        let mask = ((1_u64 << text.len()) - 1) as u32;
-        let length = text.len() as u8;
+    /// Adds a member and answers its bit in the set of members seen.
+    fn push(&mut self, context: Context, name: &str, action: Action) -> u64 {
         let members = &mut self.contexts[context as usize];
-        members.keys.push(Key { action, identity, pattern, length, mask, guess: LengthGuess::default() });
+        let number = members.names.len();
+        assert!(number < MEMBERS - 1, "the last number stands for no member");
+        members.keys[number] = Key::new(name, action);
         members.names.push(name.to_owned());
+        1 << number
     }
 }
 
@@ -206,12 +231,12 @@ mod tests {
         let keys = Keys::new(Projection::all());
         let record = &keys.contexts[RECORD as usize];
         let identity = record.find(b"userIdentity").expect("a member");
-        let Action::Object(context) = record.keys[identity].action else {
+        let Action::Object(context) = record.keys[usize::from(identity)].action else {
             panic!("userIdentity is an object")
         };
         let members = &keys.contexts[context as usize];
         let arn = members.find(b"ARN").expect("names compare without case");
-        assert_eq!(members.keys[arn].action, Action::Leaf(Leaf::IdentityArn, Kind::Text));
+        assert_eq!(members.keys[usize::from(arn)].action, Action::Leaf(Leaf::IdentityArn, Kind::Text));
         assert!(members.leaves.contains(&Leaf::IssuerUserName));
     }
 
@@ -219,7 +244,7 @@ mod tests {
     fn what_nobody_asked_for_is_skipped() {
         let keys = Keys::new(Projection::NONE.with(Leaf::SessionMfa));
         let record = &keys.contexts[RECORD as usize];
-        let action = |name: &[u8]| record.keys[record.find(name).expect("a member")].action;
+        let action = |name: &[u8]| record.keys[usize::from(record.find(name).expect("a member"))].action;
         assert!(matches!(action(b"userIdentity"), Action::Object(_)));
         assert_eq!(action(b"tlsDetails"), Action::Skip);
         assert_eq!(action(b"eventName"), Action::Skip);

@@ -17,6 +17,7 @@
 //! brackets outside strings and is kept exactly as delivered. [`twin`] is the
 //! slow, obviously right reading that the kernel is tested against.
 
+mod care;
 mod decoder;
 mod envelope;
 mod frames;

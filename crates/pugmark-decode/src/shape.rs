@@ -33,12 +33,18 @@ enum Place {
     /// After a member of the object around a list.
     AfterMember,
     /// In broken text, looking for the next record.
-    Lost {
-        /// The broken text stands in a list.
-        in_list: bool,
-    },
+    Lost,
+    /// The same, in a list.
+    LostInList,
     /// Nothing more is wanted of this object.
     Stopped,
+}
+
+impl Place {
+    #[inline(always)]
+    fn is_lost(self) -> bool {
+        matches!(self, Place::Lost | Place::LostInList)
+    }
 }
 
 /// The walker's memory between two windows of one object.
@@ -127,7 +133,7 @@ fn walk_with<L: Lanes>(lanes: L, sheet: &mut Sheet, shape: &mut Shape, view: &Vi
     let Text { bytes, end, .. } = view.text;
     let mut at = view.start;
     loop {
-        if !matches!(shape.place, Place::Lost { .. }) {
+        if !shape.place.is_lost() {
             at = skip_space(bytes, at);
         }
         if at >= end || shape.is_stopped() {
@@ -153,8 +159,9 @@ fn walk_with<L: Lanes>(lanes: L, sheet: &mut Sheet, shape: &mut Shape, view: &Vi
                 Sniff::Cut => Step::Cut(at),
                 Sniff::Record | Sniff::Foreign | Sniff::Bad => Step::Broken(DefectKind::Malformed, at),
             },
-            (Place::Lost { in_list }, _) => match next_start(&bytes[at..end]) {
-                Some(start) => Step::To(at + start, if in_list { Place::Item } else { Place::Top }),
+            (lost @ (Place::Lost | Place::LostInList), _) => match next_start(&bytes[at..end]) {
+                Some(start) if lost == Place::LostInList => Step::To(at + start, Place::Item),
+                Some(start) => Step::To(at + start, Place::Top),
                 None if view.ended => Step::To(end, shape.place),
                 // The mark of a record may be cut by the end of the window.
                 None => return at.max(end.saturating_sub(RECORD_MARK.len())),
@@ -186,7 +193,7 @@ fn walk_with<L: Lanes>(lanes: L, sheet: &mut Sheet, shape: &mut Shape, view: &Vi
 /// The text has ended: is anything open?
 #[cold]
 fn finish(sheet: &mut Sheet, shape: &mut Shape, view: &View<'_>, end: usize) {
-    let open = !matches!(shape.place, Place::Top | Place::Stopped | Place::Lost { in_list: false });
+    let open = !matches!(shape.place, Place::Top | Place::Stopped | Place::Lost);
     if open && !sheet.is_cut {
         sheet.defect(DefectKind::Truncated, view.offsets.of(end), "the list of records is not closed");
     }
@@ -209,7 +216,7 @@ fn is_open(sheet: &Sheet, view: &View<'_>, start: usize) -> bool {
 #[cold]
 fn lose(sheet: &mut Sheet, shape: &mut Shape, view: &View<'_>, (kind, start): (DefectKind, usize)) -> usize {
     let Text { bytes, end, .. } = view.text;
-    let in_list = !matches!(shape.place, Place::Top | Place::Lost { in_list: false });
+    let in_list = !matches!(shape.place, Place::Top | Place::Lost);
     let detail =
         if view.ended && kind == DefectKind::Malformed { excerpt(&bytes[start..end]) } else { String::new() };
     sheet.lost(kind, view.offsets.of(start), &detail);
@@ -222,7 +229,7 @@ fn lose(sheet: &mut Sheet, shape: &mut Shape, view: &View<'_>, (kind, start): (D
         shape.place = if in_list { Place::AfterItem } else { Place::Top };
         return after;
     }
-    shape.place = Place::Lost { in_list };
+    shape.place = if in_list { Place::LostInList } else { Place::Lost };
     (start + 1).min(end)
 }
 
@@ -273,7 +280,7 @@ fn object<L: Lanes>(
         sheet.tally.bytes_passed += (after - at) as u64;
         return Ok(after);
     }
-    match sheet.columns.record(lanes, view.text, at, view.offsets.of(at)) {
+    match sheet.columns.record(lanes, &view.text, at, view.offsets.of(at)) {
         Outcome::Row { end } => {
             sheet.row(view.offsets);
             Ok(end)
@@ -373,7 +380,7 @@ fn foreign_document(sheet: &mut Sheet, view: &View<'_>, at: usize) -> Step {
         Err(_) if !view.ended && end - at <= sheet.limits.record_bytes_max => Step::Cut(at),
         Err(_) => {
             sheet.foreign += 1;
-            Step::To(at + 1, Place::Lost { in_list: false })
+            Step::To(at + 1, Place::Lost)
         }
         Ok(after) => {
             sheet.foreign += 1;

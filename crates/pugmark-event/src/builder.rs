@@ -3,6 +3,7 @@
 //! Columns grow only when a value arrives: a column that a corpus never fills
 //! costs nothing, one that skips rows is topped up with nulls in one go.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -36,71 +37,85 @@ pub struct Buffers {
     pub derived: Vec<u8>,
 }
 
-/// A value that stands for null while a column is built.
-trait Absent: ArrowNativeType + PartialEq {
-    /// No view has this length, no time or count this value.
-    const ABSENT: Self;
-}
-
-impl Absent for u128 {
-    const ABSENT: u128 = u128::MAX;
-}
-
-impl Absent for i64 {
-    const ABSENT: i64 = i64::MIN;
-}
-
 /// Values of one leaf: 64-bit numbers or 128-bit string views.
 #[derive(Debug, Default)]
 struct Values<T> {
+    /// The value of each row; zero where there is none, and ahead of the rows so far.
     values: Vec<T>,
-    /// Some row may be null.
-    has_gaps: bool,
+    /// How many rows there are up to the last that has a value.
+    rows: usize,
+    /// The rows before that one that have none, in order.
+    gaps: Vec<Range<usize>>,
+    /// Rows of the batch before: so many are made at once.
+    expected: usize,
 }
 
-impl<T: Absent> Values<T> {
+impl<T: ArrowNativeType> Values<T> {
+    /// Sets the value of a row that no later one has a value after.
     #[inline(always)]
     fn set(&mut self, row: usize, value: T) {
-        if self.values.len() == row {
-            self.values.push(value);
-        } else {
-            self.set_out_of_turn(row, value);
+        if row >= self.values.len() {
+            self.grow(row);
         }
+        self.values[row] = value;
+        if row > self.rows {
+            self.gaps.push(self.rows..row);
+        }
+        self.rows = row + 1;
     }
 
-    /// Sets a row after rows without a value, or one that has a value already.
-    #[inline(never)]
-    fn set_out_of_turn(&mut self, row: usize, value: T) {
-        if self.values.len() < row {
-            self.has_gaps = true;
-            self.values.resize(row, T::ABSENT);
-        }
-        self.values.truncate(row);
-        self.values.push(value);
+    #[cold]
+    fn grow(&mut self, row: usize) {
+        self.values.resize((2 * row).max(self.expected).max(64), T::default());
     }
 
+    /// Forgets the values from `row` on.
     fn clear(&mut self, row: usize) {
-        self.values.truncate(row);
+        if self.rows <= row {
+            return;
+        }
+        self.values[row..self.rows].fill(T::default());
+        self.rows = row;
+        while let Some(gap) = self.gaps.pop_if(|gap| gap.end > row) {
+            if gap.start < row {
+                self.gaps.push(gap.start..row);
+            }
+        }
     }
 
+    /// The value of a row that no later one has a value after.
     fn get(&self, row: usize) -> Option<T> {
-        self.values.get(row).copied().filter(|value| *value != T::ABSENT)
+        (row < self.rows).then(|| self.values[row])
     }
 
     fn finish(&mut self, rows: usize) -> (ScalarBuffer<T>, Option<NullBuffer>) {
-        let capacity = self.values.capacity();
-        let mut values = std::mem::replace(&mut self.values, Vec::with_capacity(capacity));
-        let has_gaps = std::mem::take(&mut self.has_gaps) || values.len() < rows;
-        values.resize(rows, T::ABSENT);
-        let valid = has_gaps.then(|| {
-            let valid = BooleanBuffer::collect_bool(rows, |row| values[row] != T::ABSENT);
-            for value in values.iter_mut().filter(|value| **value == T::ABSENT) {
-                *value = T::default();
-            }
-            NullBuffer::new(valid)
-        });
+        let mut values = std::mem::take(&mut self.values);
+        values.resize(rows, T::default());
+        if self.rows < rows {
+            self.gaps.push(self.rows..rows);
+        }
+        self.rows = 0;
+        self.expected = rows;
+        let valid = (!self.gaps.is_empty()).then(|| all_but(rows, self.gaps.drain(..)));
         (ScalarBuffer::from(values), valid)
     }
+}
+
+/// Which of `rows` rows lie in none of the `gaps`.
+fn all_but(rows: usize, gaps: impl Iterator<Item = Range<usize>>) -> NullBuffer {
+    let mut words = vec![u64::MAX; rows.div_ceil(64)];
+    for gap in gaps {
+        let (first, last) = (gap.start / 64, (gap.end - 1) / 64);
+        let (from, to) = (u64::MAX << (gap.start % 64), u64::MAX >> (63 - (gap.end - 1) % 64));
+        if first == last {
+            words[first] &= !(from & to);
+        } else {
+            words[first] &= !from;
+            words[first + 1..last].fill(0);
+            words[last] &= !to;
+        }
+    }
+    NullBuffer::new(BooleanBuffer::new(Buffer::from_vec(words), 0, rows))
 }
 
 /// How a column is put together from leaves.
@@ -357,7 +372,7 @@ impl BatchBuilder {
 
     fn leaf_array(&mut self, field: &Field, rows: usize, buffers: &Arc<[Buffer]>) -> ArrayRef {
         let leaf = field.leaf as usize;
-        if self.views[leaf].values.is_empty() && self.numbers[leaf].values.is_empty() {
+        if self.views[leaf].rows == 0 && self.numbers[leaf].rows == 0 {
             return self.nulls(field.kind, rows);
         }
         match field.kind {
@@ -374,7 +389,7 @@ impl BatchBuilder {
             }
             Kind::Flag => {
                 let (values, valid) = self.numbers[leaf].finish(rows);
-                let values: BooleanBuffer = values.iter().map(|value| *value != 0).collect();
+                let values = BooleanBuffer::collect_bool(rows, |row| values[row] != 0);
                 Arc::new(BooleanArray::new(values, valid))
             }
             Kind::Count => {
@@ -399,21 +414,30 @@ fn segment(field: &Field, depth: usize) -> &'static str {
     field.name.split('.').nth(depth).unwrap_or_default()
 }
 
-/// The Arrow string view of `bytes[start..start + length]` in buffer `buffer`:
-/// up to 12 bytes inline, else a 4-byte prefix, the buffer and the offset
-/// (Arrow columnar format, "Variable-size Binary View Layout").
+/// The Arrow string view of `bytes[start..start + length]` in buffer `buffer`.
 #[inline(always)]
 pub fn view(bytes: &[u8], start: usize, length: usize, buffer: u32) -> u128 {
-    match bytes.get(start..start + 16) {
-        Some(window) => {
-            let word = u128::from_le_bytes(window.try_into().expect("16 bytes"));
-            // Sixteen bytes at once; what is not ours is masked off.
-            let inline = (word & INLINE[length.min(12)]) << 32;
-            let outside = (start as u128) << 96 | u128::from(buffer) << 64 | u128::from(word as u32) << 32;
-            length as u128 | if length <= 12 { inline } else { outside }
+    match bytes[start..].first_chunk() {
+        Some(head) => view_of(head, start, length, buffer),
+        None => {
+            let mut head = [0; 16];
+            head[..length].copy_from_slice(&bytes[start..start + length]);
+            view_of(&head, start, length, buffer)
         }
-        None => view_at_end(bytes, start, length, buffer),
     }
+}
+
+/// The Arrow string view of the `length` bytes that stand at `start` in buffer
+/// `buffer` and begin with `head`: up to 12 bytes inline, else a 4-byte prefix,
+/// the buffer and the offset (Arrow columnar format, "Variable-size Binary View
+/// Layout"). What of `head` lies behind the text does not count.
+#[inline(always)]
+pub fn view_of(head: &[u8; 16], start: usize, length: usize, buffer: u32) -> u128 {
+    // Sixteen bytes at once; what is not ours is masked off.
+    let word = u128::from_le_bytes(*head);
+    let inline = (word & INLINE[length.min(12)]) << 32;
+    let outside = (start as u128) << 96 | u128::from(buffer) << 64 | u128::from(word as u32) << 32;
+    length as u128 | if length <= 12 { inline } else { outside }
 }
 
 /// The low bytes of a word, by how many.
@@ -426,19 +450,6 @@ const INLINE: [u128; 13] = {
     }
     masks
 };
-
-/// A view of text with fewer than sixteen bytes after its start.
-#[cold]
-fn view_at_end(bytes: &[u8], start: usize, length: usize, buffer: u32) -> u128 {
-    let mut window = [0; 16];
-    window[..length].copy_from_slice(&bytes[start..start + length]);
-    let word = u128::from_le_bytes(window);
-    if length <= 12 {
-        word << 32 | length as u128
-    } else {
-        (start as u128) << 96 | u128::from(buffer) << 64 | u128::from(word as u32) << 32 | length as u128
-    }
-}
 
 impl Column {
     /// True for the one list column.

@@ -23,7 +23,7 @@ mod tally;
 mod time;
 
 pub use batch::{EventBatch, NotEventBatch};
-pub use builder::{BatchBuilder, Buffers, Segment, view};
+pub use builder::{BatchBuilder, Buffers, Segment, view, view_of};
 pub use defect::{Defect, DefectKind, Severity};
 pub use fields::{Column, FIELDS, Field, Kind, Leaf, schema};
 pub use fill::{Fill, Filled, Wrapping};

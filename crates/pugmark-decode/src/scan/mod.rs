@@ -13,7 +13,7 @@
 pub(crate) mod simd;
 
 /// Zero bytes after the end of the text.
-pub(crate) const PADDING: usize = 64;
+pub(crate) const PADDING: usize = 128;
 
 /// What stands where in 64 bytes: bit *i* speaks of byte *i*.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,14 +26,24 @@ pub(crate) struct Structure {
 
 /// Block operations.
 pub(crate) trait Lanes: Copy {
+    /// Does `work`, compiled with the instructions of these lanes as a function of its own.
+    fn compiled<W: Work>(self, work: W) -> W::Done;
     /// True if the bytes selected by `mask` equal those of `pattern`.
     fn matches(self, block: &[u8; 32], pattern: &[u8; 32], mask: u32) -> bool;
-    /// Where `"` and `\` stand.
-    fn string_marks(self, block: &[u8; 32]) -> (u32, u32);
+    /// Where `"` or `\` stands: the places where a string ends or is more than its bytes.
+    fn marks(self, block: &[u8; 32]) -> u32;
     /// Where quotes, backslashes and brackets stand.
     fn structure(self, block: &[u8; 64]) -> Structure;
     /// Bit *i* of the answer is the parity of bits 0..=*i*.
     fn parity(self, bits: u64) -> u64;
+}
+
+/// Something to do with block operations.
+pub(crate) trait Work {
+    /// What comes of it.
+    type Done;
+    /// Does it; always inlined, so that it is compiled for `lanes`.
+    fn on<L: Lanes>(self, lanes: L) -> Self::Done;
 }
 
 /// Block operations on 64-bit words, for any machine.
@@ -51,6 +61,11 @@ fn marks<const N: usize>(block: &[u8; N], test: impl Fn(u8) -> bool) -> u64 {
 }
 
 impl Lanes for Portable {
+    #[inline(never)]
+    fn compiled<W: Work>(self, work: W) -> W::Done {
+        work.on(self)
+    }
+
     #[inline(always)]
     fn matches(self, block: &[u8; 32], pattern: &[u8; 32], mask: u32) -> bool {
         let length = mask.trailing_ones() as usize;
@@ -58,8 +73,8 @@ impl Lanes for Portable {
     }
 
     #[inline(always)]
-    fn string_marks(self, block: &[u8; 32]) -> (u32, u32) {
-        (marks(block, |byte| byte == b'"') as u32, marks(block, |byte| byte == b'\\') as u32)
+    fn marks(self, block: &[u8; 32]) -> u32 {
+        marks(block, |byte| byte == b'"' || byte == b'\\') as u32
     }
 
     #[inline(always)]
@@ -85,7 +100,7 @@ impl Lanes for Portable {
 /// The block of `N` bytes at `at`. Padding makes sure that it is there for every `at` up to the end of the text.
 #[inline(always)]
 pub(crate) fn block<const N: usize>(text: &[u8], at: usize) -> &[u8; N] {
-    text[at..at + N].try_into().expect("a slice of N bytes")
+    text[at..].first_chunk().expect("text is followed by padding")
 }
 
 /// Where a string ends and whether it holds a backslash.
@@ -99,69 +114,54 @@ pub(crate) struct StringEnd {
 /// Finds the end of the string whose first byte (after the quote) is at `start`.
 #[inline(always)]
 pub(crate) fn string_end<L: Lanes>(lanes: L, text: &[u8], start: usize, end: usize) -> Option<StringEnd> {
+    let mark = string_mark(lanes, text, start, end)?;
+    if text[mark] == b'"' {
+        return Some(StringEnd { close: mark, escaped: false });
+    }
+    escaped_string_end(text, mark, end)
+}
+
+/// The first quote or backslash at or after `start`. Behind `end` there are only zeros.
+#[inline(always)]
+fn string_mark<L: Lanes>(lanes: L, text: &[u8], start: usize, end: usize) -> Option<usize> {
     let mut at = start;
     while at < end {
-        let (quotes, backslashes) = lanes.string_marks(block(text, at));
-        let before_quote = quotes.wrapping_sub(1) & !quotes;
-        if backslashes & before_quote != 0 {
-            // The first backslash may lie behind earlier blocks; go on byte by byte from it.
-            return escaped_string_end(text, at + backslashes.trailing_zeros() as usize, end);
-        }
-        if quotes != 0 {
-            let close = at + quotes.trailing_zeros() as usize;
-            return (close < end).then_some(StringEnd { close, escaped: false });
+        let marks = lanes.marks(block(text, at));
+        if marks != 0 {
+            return Some(at + marks.trailing_zeros() as usize);
         }
         at += 32;
     }
     None
 }
 
-/// The length that a member's string had the last times.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct LengthGuess {
-    length: u8,
-    /// Wrong guesses of late; with many the length is not guessed at all.
-    misses: u8,
+/// Finds the end of such a string if it has no escapes.
+#[inline(always)]
+pub(crate) fn plain_string_end<L: Lanes>(lanes: L, text: &[u8], start: usize, end: usize) -> Option<usize> {
+    string_mark(lanes, text, start, end).filter(|mark| text[*mark] == b'"')
 }
 
-/// Wrong guesses after which a length counts as not predictable.
-const MISSES_MAX: u8 = 12;
+/// The length of a string that no guess can have.
+pub(crate) const GUESS_MAX: usize = 64;
 
-/// [`string_end`] where the string is likely as long as the one before.
+/// True if the string that begins with `text` has exactly `guess` bytes and no escapes.
 ///
 /// Finding a closing quote takes a chain of instructions that each wait for
 /// the one before, and the next member can only be read from there. A right
 /// guess is checked beside that chain, not in it: the processor goes on with
 /// the next member while the check is under way. Ids, times, accounts and
-/// versions nearly always have the length they had.
+/// versions nearly always have the length they had; where lengths never
+/// repeat, the processor learns that, too.
 #[inline(always)]
-pub(crate) fn guessed_string_end<L: Lanes>(
-    lanes: L,
-    text: &[u8],
-    start: usize,
-    end: usize,
-    guess: &mut LengthGuess,
-) -> Option<StringEnd> {
-    if guess.misses < MISSES_MAX {
-        let length = usize::from(guess.length & 63);
-        let (mut quotes, mut backslashes) = lanes.string_marks(block(text, start));
-        let mut before = 0;
-        if length >= 32 {
-            before = quotes | backslashes;
-            (quotes, backslashes) = lanes.string_marks(block(text, start + 32));
-        }
-        // Shifted so that the place of the closing quote is the highest bit: only it may be set.
-        let shift = 31 - (length as u32 & 31);
-        let is_right = before == 0 && quotes << shift == 1 << 31 && backslashes << shift == 0;
-        if is_right && start + length < end {
-            guess.misses = guess.misses.saturating_sub(1);
-            return Some(StringEnd { close: start + length, escaped: false });
-        }
-        guess.misses += 2;
-    }
-    let found = string_end(lanes, text, start, end)?;
-    guess.length = (found.close - start).min(63) as u8;
-    Some(found)
+pub(crate) fn is_string_of<L: Lanes>(lanes: L, text: &[u8; GUESS_MAX], guess: usize) -> bool {
+    let halves: &[[u8; 32]] = text.as_chunks().0;
+    // Shifted so that the place of the closing quote is the highest bit: only it may be set.
+    let is_first_mark = if guess < 32 {
+        lanes.marks(&halves[0]) << (31 - guess) == 1 << 31
+    } else {
+        lanes.marks(&halves[0]) == 0 && lanes.marks(&halves[1]) << (63 - guess) == 1 << 31
+    };
+    is_first_mark && text[guess] == b'"'
 }
 
 /// Goes on from a backslash.
@@ -214,31 +214,54 @@ pub(crate) fn container_end<L: Lanes>(
         let inside = lanes.parity(quotes) ^ in_string;
         in_string = ((inside as i64) >> 63) as u64;
         let (opens, closes) = (marks.opens & !inside, marks.closes & !inside);
-        if closes.count_ones() < depth && depth + opens.count_ones() <= depth_left {
-            depth = depth + opens.count_ones() - closes.count_ones();
-        } else {
-            // The container may end, or be too deep, in this block: bracket by bracket.
-            let mut brackets = opens | closes;
-            while brackets != 0 {
-                let bit = brackets & brackets.wrapping_neg();
-                if opens & bit != 0 {
-                    depth += 1;
-                    if depth > depth_left {
-                        return Err(NoEnd::Depth);
-                    }
-                } else {
-                    depth -= 1;
-                    if depth == 0 {
-                        let after = at + bit.trailing_zeros() as usize + 1;
-                        return if after <= end { Ok(after) } else { Err(NoEnd::Text) };
-                    }
-                }
-                brackets &= brackets - 1;
-            }
+        let (opened, closed) = (opens.count_ones(), closes.count_ones());
+        if depth + opened > depth_left && is_too_deep(opens, closes, depth, depth_left) {
+            return Err(NoEnd::Depth);
         }
+        if closed >= depth
+            && let Some(place) = last_close(opens, closes, depth)
+        {
+            let after = at + place + 1;
+            return if after <= end { Ok(after) } else { Err(NoEnd::Text) };
+        }
+        depth = depth + opened - closed;
         at += 64;
     }
     Err(NoEnd::Text)
+}
+
+/// The place of the bracket that brings `depth` to zero, if it is in this block.
+#[inline(always)]
+fn last_close(opens: u64, mut closes: u64, depth: u32) -> Option<usize> {
+    let mut closed = 0;
+    while closes != 0 {
+        let before = (closes & closes.wrapping_neg()) - 1;
+        closed += 1;
+        if depth + (opens & before).count_ones() == closed {
+            return Some(before.count_ones() as usize);
+        }
+        closes &= closes - 1;
+    }
+    None
+}
+
+/// True if `depth` exceeds its bound in this block before the container ends.
+#[cold]
+fn is_too_deep(opens: u64, closes: u64, mut depth: u32, depth_left: u32) -> bool {
+    let mut brackets = opens | closes;
+    while brackets != 0 {
+        let bit = brackets & brackets.wrapping_neg();
+        if opens & bit != 0 {
+            depth += 1;
+        } else {
+            depth -= 1;
+        }
+        if depth == 0 || depth > depth_left {
+            return depth != 0;
+        }
+        brackets &= brackets - 1;
+    }
+    false
 }
 
 /// The bytes that a backslash escapes. `carry` is 1 if the block's first byte
@@ -360,17 +383,21 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_guess_changes_nothing() {
+    fn only_the_right_guess_holds() {
         for length in [0_usize, 1, 5, 31, 32, 33, 36, 62, 63, 64, 100] {
-            let text = format!("{}\" \"", "x".repeat(length));
-            let bytes = padded(text.as_bytes());
-            let mut guess = LengthGuess::default();
-            for other in [0_usize, 7, 31, 32, 36, 63, length] {
-                guess.length = other.min(63) as u8;
-                guess.misses = 0;
-                let found = guessed_string_end(Portable, &bytes, 0, text.len(), &mut guess);
-                assert_eq!(found, string_end(Portable, &bytes, 0, text.len()), "{other} for {length}");
+            let bytes = padded(format!("{}\" \"", "x".repeat(length)).as_bytes());
+            for guess in 0..GUESS_MAX {
+                assert_eq!(is_string_of(Portable, block(&bytes, 0), guess), guess == length, "{length}");
             }
+        }
+    }
+
+    #[test]
+    fn a_string_with_escapes_is_not_plain() {
+        for text in [r#"a\"bc" "#, r#"a\\" "#, r"abc\", "abc", ""] {
+            let bytes = padded(text.as_bytes());
+            assert_eq!(plain_string_end(Portable, &bytes, 0, text.len()), None, "{text}");
+            assert!((0..GUESS_MAX).all(|guess| !is_string_of(Portable, block(&bytes, 0), guess)), "{text}");
         }
     }
 
@@ -387,6 +414,10 @@ mod tests {
                     proptest::prop_assert_eq!(container_end(lanes, &text, 0, bytes.len(), 8), portable);
                 }
                 proptest::prop_assert_eq!(string_end(lanes, &text, 0, bytes.len()), string);
+                for guess in 0..GUESS_MAX {
+                    let portable = is_string_of(Portable, block(&text, 0), guess);
+                    proptest::prop_assert_eq!(is_string_of(lanes, block(&text, 0), guess), portable);
+                }
             }
             let _ = string;
         }

@@ -9,7 +9,7 @@ use std::arch::x86_64::{
     _mm256_loadu_si256, _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8,
 };
 
-use super::{Lanes, Structure};
+use super::{Lanes, Structure, Work};
 
 /// Proof that the processor has AVX2, PCLMULQDQ and BMI.
 #[derive(Clone, Copy, Debug)]
@@ -31,15 +31,21 @@ impl Avx2 {
 #[expect(unsafe_code, reason = "vector instructions; the token proves that the processor has them")]
 impl Lanes for Avx2 {
     #[inline(always)]
-    fn matches(self, block: &[u8; 32], pattern: &[u8; 32], mask: u32) -> bool {
+    fn compiled<W: Work>(self, work: W) -> W::Done {
         // SAFETY: an `Avx2` exists only where `detect` found the features.
+        unsafe { compiled(self, work) }
+    }
+
+    #[inline(always)]
+    fn matches(self, block: &[u8; 32], pattern: &[u8; 32], mask: u32) -> bool {
+        // SAFETY: as above.
         unsafe { matches(block, pattern, mask) }
     }
 
     #[inline(always)]
-    fn string_marks(self, block: &[u8; 32]) -> (u32, u32) {
+    fn marks(self, block: &[u8; 32]) -> u32 {
         // SAFETY: as above.
-        unsafe { string_marks(block) }
+        unsafe { marks(block) }
     }
 
     #[inline(always)]
@@ -53,6 +59,12 @@ impl Lanes for Avx2 {
         // SAFETY: as above.
         unsafe { parity(bits) }
     }
+}
+
+#[inline(never)]
+#[target_feature(enable = "avx2,pclmulqdq,bmi1,bmi2,lzcnt,popcnt")]
+fn compiled<W: Work>(lanes: Avx2, work: W) -> W::Done {
+    work.on(lanes)
 }
 
 #[expect(unsafe_code, reason = "unaligned load from a reference to 32 bytes")]
@@ -78,9 +90,11 @@ fn matches(block: &[u8; 32], pattern: &[u8; 32], mask: u32) -> bool {
 
 #[inline]
 #[target_feature(enable = "avx2")]
-fn string_marks(block: &[u8; 32]) -> (u32, u32) {
+fn marks(block: &[u8; 32]) -> u32 {
     let block = load(block);
-    (equal(block, b'"'), equal(block, b'\\'))
+    let quotes = _mm256_cmpeq_epi8(block, _mm256_set1_epi8(b'"' as i8));
+    let backslashes = _mm256_cmpeq_epi8(block, _mm256_set1_epi8(b'\\' as i8));
+    _mm256_movemask_epi8(_mm256_or_si256(quotes, backslashes)) as u32
 }
 
 #[inline]
