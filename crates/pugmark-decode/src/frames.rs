@@ -30,7 +30,7 @@ pub(crate) enum FrameKind {
 
 impl Frame {
     pub(crate) fn new(context: Context, kind: FrameKind) -> Frame {
-        Frame { seen: 0, context: context, last: u16::from(NONE), kind }
+        Frame { seen: 0, context, last: u16::from(NONE), kind }
     }
 
     /// True if the member `number` has been seen.

@@ -228,100 +228,27 @@ impl Columns {
     #[inline(always)]
     fn stride<L: Lanes>(&mut self, lanes: L, text: &Text<'_>, mut at: usize, walk: &mut Walk) -> Pause {
         let Columns { builder, keys, limits, memo, .. } = self;
-        let Text { bytes, end, .. } = *text;
+        let depth_left = limits.depth_max.saturating_sub(walk.level as u32 + 1);
+        let mut values = Values { text, builder, memo, text_bytes_max: limits.text_bytes_max, depth_left };
         let mut frame = walk.frame;
         let keys = &mut *keys.contexts[frame.context as usize].keys;
-        let depth_left = limits.depth_max.saturating_sub(walk.level as u32 + 1);
         let pause = loop {
             // A name, a quote, and a string as long as a guess can be: one check of bounds for all of it.
-            let here = block::<WINDOW>(bytes, at);
+            let here = block::<WINDOW>(text.bytes, at);
             let Some(number) = expected(lanes, here, keys, &frame) else { break Pause::Name(at) };
             let key = &mut keys[number as usize % MEMBERS];
             let name = key.length as usize % 32;
-            let value = at + name;
-            let after = match here[name] {
-                b'"' => {
-                    let start = value + 1;
-                    let content = block::<GUESS_MAX>(here, name + 1);
-                    let guess = key.guess as usize % GUESS_MAX;
-                    let length = if is_string_of(lanes, content, guess) {
-                        guess
-                    } else {
-                        let close = plain_string_end(lanes, bytes, start, end);
-                        let Some(close) = close else { break Pause::Name(at) };
-                        key.guess = (close - start).min(GUESS_MAX - 1) as u8;
-                        close - start
-                    };
-                    let view = || view_of(block(content, 0), start + text.shift, length, text.buffer);
-                    match key.action {
-                        Action::Skip => {}
-                        Action::Leaf(leaf, Kind::Text) if length <= limits.text_bytes_max => {
-                            builder.set_view(leaf, view());
-                        }
-                        Action::Item(leaf) if length <= limits.text_bytes_max => {
-                            builder.set_item_view(leaf, view());
-                        }
-                        Action::Leaf(leaf, Kind::Time) => match parse_time(&bytes[start..start + length]) {
-                            Some(time) => builder.set_number(leaf, time),
-                            None => break Pause::Name(at),
-                        },
-                        _ => break Pause::Name(at),
-                    }
-                    start + length + 1
-                }
-                mark @ (b'{' | b'[') => {
-                    let known = match (key.action, mark) {
-                        (Action::Object(context) | Action::Pass(context), b'{') => {
-                            memo.recall(text, value, context, builder)
-                        }
-                        (Action::Skip | Action::Leaf(_, Kind::Json), _) | (Action::List(_), b'[') => None,
-                        _ => break Pause::Name(at),
-                    };
-                    match (known, key.action) {
-                        (Some(after), _) => after,
-                        (None, Action::Object(context)) => {
-                            frame.enter(number);
-                            break Pause::Object(context, value);
-                        }
-                        (None, Action::List(context)) => {
-                            frame.enter(number);
-                            break Pause::List(context, value);
-                        }
-                        (None, action) => {
-                            let Ok(after) = container_end(lanes, bytes, value, end, depth_left) else {
-                                break Pause::Name(at);
-                            };
-                            match action {
-                                Action::Leaf(leaf, _) => {
-                                    builder.set_view(leaf, text.view(value, after - value));
-                                }
-                                Action::Pass(context) => {
-                                    memo.remember(text, value..after, context, &[], builder);
-                                }
-                                _ => {}
-                            }
-                            after
-                        }
-                    }
-                }
-                mark => {
-                    let Some(after) = literal_end(bytes, value) else { break Pause::Name(at) };
-                    match key.action {
-                        Action::Skip => {}
-                        Action::Leaf(leaf, Kind::Flag) if mark != b'n' => {
-                            builder.set_number(leaf, i64::from(mark == b't'));
-                        }
-                        Action::Leaf(..) if mark == b'n' => {}
-                        _ => break Pause::Name(at),
-                    }
-                    after
-                }
+            let value = match here[name] {
+                b'"' => values.string(lanes, key, block(here, name + 1), at + name + 1),
+                b'{' | b'[' => values.container(lanes, key.action, at + name),
+                _ => values.literal(key.action, at + name),
             };
+            let Some(value) = value else { break Pause::Name(at) };
             frame.enter(number);
-            if bytes[after] != b',' {
-                break Pause::Value(after);
+            match value {
+                Pause::Value(after) if text.bytes[after] == b',' => at = after + 1,
+                pause => break pause,
             }
-            at = after + 1;
         };
         walk.frame = frame;
         pause
@@ -373,6 +300,91 @@ impl Columns {
                 _ => at = text.next_mark(at)?,
             }
         }
+    }
+}
+
+/// What the values of a stride need.
+struct Values<'a, 't> {
+    text: &'a Text<'t>,
+    builder: &'a mut BatchBuilder,
+    memo: &'a mut Memo,
+    text_bytes_max: usize,
+    /// How much deeper containers may go.
+    depth_left: u32,
+}
+
+impl Values<'_, '_> {
+    /// The string whose `content` starts at `start`; none if it needs care.
+    #[inline(always)]
+    fn string<L: Lanes>(
+        &mut self,
+        lanes: L,
+        key: &mut Key,
+        content: &[u8; GUESS_MAX],
+        start: usize,
+    ) -> Option<Pause> {
+        let Text { bytes, end, buffer, shift } = *self.text;
+        let guess = key.guess as usize % GUESS_MAX;
+        let length = if is_string_of(lanes, content, guess) {
+            guess
+        } else {
+            let length = plain_string_end(lanes, bytes, start, end)? - start;
+            key.guess = length.min(GUESS_MAX - 1) as u8;
+            length
+        };
+        let view = || view_of(block(content, 0), start + shift, length, buffer);
+        match key.action {
+            Action::Skip => {}
+            Action::Leaf(leaf, Kind::Text) if length <= self.text_bytes_max => {
+                self.builder.set_view(leaf, view());
+            }
+            Action::Item(leaf) if length <= self.text_bytes_max => self.builder.set_item_view(leaf, view()),
+            Action::Leaf(leaf, Kind::Time) => {
+                self.builder.set_number(leaf, parse_time(&bytes[start..start + length])?);
+            }
+            _ => return None,
+        }
+        Some(Pause::Value(start + length + 1))
+    }
+
+    /// The object or list that opens at `open`; none if it needs care.
+    #[inline(always)]
+    fn container<L: Lanes>(&mut self, lanes: L, action: Action, open: usize) -> Option<Pause> {
+        let Text { bytes, end, .. } = *self.text;
+        match (action, bytes[open]) {
+            (Action::Object(context) | Action::Pass(context), b'{') => {
+                if let Some(after) = self.memo.recall(self.text, open, context, self.builder) {
+                    return Some(Pause::Value(after));
+                }
+                if matches!(action, Action::Object(_)) {
+                    return Some(Pause::Object(context, open));
+                }
+            }
+            (Action::List(context), b'[') => return Some(Pause::List(context, open)),
+            (Action::Skip | Action::Leaf(_, Kind::Json), _) => {}
+            _ => return None,
+        }
+        let after = container_end(lanes, bytes, open, end, self.depth_left).ok()?;
+        match action {
+            Action::Leaf(leaf, _) => self.builder.set_view(leaf, self.text.view(open, after - open)),
+            Action::Pass(context) => self.memo.remember(self.text, open..after, context, &[], self.builder),
+            _ => {}
+        }
+        Some(Pause::Value(after))
+    }
+
+    /// The `true`, `false` or `null` at `at`; none if it needs care.
+    #[inline(always)]
+    fn literal(&mut self, action: Action, at: usize) -> Option<Pause> {
+        let after = literal_end(self.text.bytes, at)?;
+        match (action, self.text.bytes[at]) {
+            (Action::Skip, _) | (Action::Leaf(..), b'n') => {}
+            (Action::Leaf(leaf, Kind::Flag), mark) => {
+                self.builder.set_number(leaf, i64::from(mark == b't'));
+            }
+            _ => return None,
+        }
+        Some(Pause::Value(after))
     }
 }
 

@@ -37,9 +37,9 @@ pub struct Buffers {
     pub derived: Vec<u8>,
 }
 
-/// Values of one leaf: 64-bit numbers or 128-bit string views.
+/// The values of one leaf: 64-bit numbers or 128-bit string views.
 #[derive(Debug, Default)]
-struct Values<T> {
+struct Leaves<T> {
     /// The value of each row; zero where there is none, and ahead of the rows so far.
     values: Vec<T>,
     /// How many rows there are up to the last that has a value.
@@ -50,7 +50,7 @@ struct Values<T> {
     expected: usize,
 }
 
-impl<T: ArrowNativeType> Values<T> {
+impl<T: ArrowNativeType> Leaves<T> {
     /// Sets the value of a row that no later one has a value after.
     #[inline(always)]
     fn set(&mut self, row: usize, value: T) {
@@ -153,8 +153,8 @@ impl Node {
 pub struct BatchBuilder {
     projection: Projection,
     rows: usize,
-    views: Box<[Values<u128>; Leaf::COUNT]>,
-    numbers: Box<[Values<i64>; Leaf::COUNT]>,
+    views: Box<[Leaves<u128>; Leaf::COUNT]>,
+    numbers: Box<[Leaves<i64>; Leaf::COUNT]>,
     list_ends: Vec<i32>,
     list_items: usize,
     segments: Vec<Segment>,
@@ -179,8 +179,8 @@ impl BatchBuilder {
             projection,
             nulls: [const { None }; Kind::COUNT],
             rows: 0,
-            views: Box::new(std::array::from_fn(|_| Values::default())),
-            numbers: Box::new(std::array::from_fn(|_| Values::default())),
+            views: Box::new(std::array::from_fn(|_| Leaves::default())),
+            numbers: Box::new(std::array::from_fn(|_| Leaves::default())),
             list_ends: Vec::new(),
             list_items: 0,
             segments: Vec::new(),
@@ -417,14 +417,12 @@ fn segment(field: &Field, depth: usize) -> &'static str {
 /// The Arrow string view of `bytes[start..start + length]` in buffer `buffer`.
 #[inline(always)]
 pub fn view(bytes: &[u8], start: usize, length: usize, buffer: u32) -> u128 {
-    match bytes[start..].first_chunk() {
-        Some(head) => view_of(head, start, length, buffer),
-        None => {
-            let mut head = [0; 16];
-            head[..length].copy_from_slice(&bytes[start..start + length]);
-            view_of(&head, start, length, buffer)
-        }
+    if let Some(head) = bytes[start..].first_chunk() {
+        return view_of(head, start, length, buffer);
     }
+    let mut head = [0; 16];
+    head[..length].copy_from_slice(&bytes[start..start + length]);
+    view_of(&head, start, length, buffer)
 }
 
 /// The Arrow string view of the `length` bytes that stand at `start` in buffer

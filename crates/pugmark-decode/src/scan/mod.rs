@@ -214,17 +214,17 @@ pub(crate) fn container_end<L: Lanes>(
         let inside = lanes.parity(quotes) ^ in_string;
         in_string = ((inside as i64) >> 63) as u64;
         let (opens, closes) = (marks.opens & !inside, marks.closes & !inside);
-        let (opened, closed) = (opens.count_ones(), closes.count_ones());
-        if depth + opened > depth_left && is_too_deep(opens, closes, depth, depth_left) {
+        let (up, down) = (opens.count_ones(), closes.count_ones());
+        if depth + up > depth_left && is_too_deep(opens, closes, depth, depth_left) {
             return Err(NoEnd::Depth);
         }
-        if closed >= depth
+        if down >= depth
             && let Some(place) = last_close(opens, closes, depth)
         {
             let after = at + place + 1;
             return if after <= end { Ok(after) } else { Err(NoEnd::Text) };
         }
-        depth = depth + opened - closed;
+        depth = depth + up - down;
         at += 64;
     }
     Err(NoEnd::Text)
@@ -233,11 +233,11 @@ pub(crate) fn container_end<L: Lanes>(
 /// The place of the bracket that brings `depth` to zero, if it is in this block.
 #[inline(always)]
 fn last_close(opens: u64, mut closes: u64, depth: u32) -> Option<usize> {
-    let mut closed = 0;
+    let mut down = 0;
     while closes != 0 {
         let before = (closes & closes.wrapping_neg()) - 1;
-        closed += 1;
-        if depth + (opens & before).count_ones() == closed {
+        down += 1;
+        if depth + (opens & before).count_ones() == down {
             return Some(before.count_ones() as usize);
         }
         closes &= closes - 1;
