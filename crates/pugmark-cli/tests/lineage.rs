@@ -69,6 +69,9 @@ fn trail() -> Desk {
         more
     };
     let role = node_group_role("/aws-service-role/eks-nodegroup.amazonaws.com/");
+    // Opened in the middle of what is covered, and nobody is seen to open it.
+    let mut stranger = session("Stranger", "x", "ASIASTRANGER");
+    stranger["sessionContext"]["attributes"]["creationDate"] = json!("2026-08-01T11:30:00Z");
     let records = [
         record(
             "2026-08-01T10:00:00Z",
