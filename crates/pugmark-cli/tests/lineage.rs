@@ -249,7 +249,7 @@ fn sql_has_actors_causes_and_their_tables() {
          e5,service/eks-nodegroup.amazonaws.com,service,e3\n"
     );
     assert_eq!(ask("SELECT count(*) AS n FROM sessions WHERE actor = 'user/noor@111122223333'"), "n\n3\n");
-    assert_eq!(ask("SELECT name, account FROM clusters"), "name,account\nprod,111122223333\n");
+    assert_eq!(ask("SELECT cluster, account FROM clusters"), "cluster,account\nprod,111122223333\n");
     assert!(ask("SELECT * FROM causes").contains("e3"));
 }
 

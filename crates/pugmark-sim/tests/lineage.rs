@@ -20,7 +20,9 @@ struct Trail {
 
 impl Trail {
     fn make(name: &str, options: &Options) -> Trail {
-        let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        // Tests may run in processes of their own, side by side: each has its folder.
+        let test = std::thread::current().name().unwrap_or("main").replace("::", "-");
+        let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{test}"));
         if root.exists() {
             fs::remove_dir_all(&root).unwrap();
         }
