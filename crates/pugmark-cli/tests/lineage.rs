@@ -1,6 +1,8 @@
 //! Who did it: a person behind two roles, and a service that acted because of
 //! the person, told by each command.
 
+#![expect(clippy::needless_pass_by_value, reason = "records are written down where they are handed over")]
+
 #[expect(dead_code, reason = "other transcripts need the rest")]
 mod common;
 

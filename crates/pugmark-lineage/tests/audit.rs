@@ -1,5 +1,7 @@
 //! Audit logs of clusters fused with trails: who is behind a `kubectl`, and behind a pod.
 
+#![expect(clippy::needless_pass_by_value, reason = "records are written down where they are handed over")]
+
 mod trail;
 
 use pugmark_lineage::audit::{AuditLog, Entry, EntrySource, Fusion};
@@ -41,12 +43,18 @@ fn records() -> Vec<Value> {
         "userName": "repo:org/shop:ref:refs/heads/main", "principalId": "token.actions.githubusercontent.com:x"});
     let mut ci = assume(3, 15, &token, (ACCOUNT, "deploy", "ci"), CI_KEY);
     ci["eventName"] = json!("AssumeRoleWithWebIdentity");
-    let mut pod = assume(4, 60, &service("pods.eks.amazonaws.com"), (ACCOUNT, "api", "eks-prod-api-1-x"), POD_KEY);
+    let mut pod =
+        assume(4, 60, &service("pods.eks.amazonaws.com"), (ACCOUNT, "api", "eks-prod-api-1-x"), POD_KEY);
     pod["requestParameters"]["tags"] = json!([
         {"key": "eks-cluster-name", "value": "prod"}, {"key": "kubernetes-namespace", "value": "shop"},
         {"key": "kubernetes-service-account", "value": "api"}, {"key": "kubernetes-pod-name", "value": "api-7d4-x2b4z"}]);
     let secret = with(
-        event(5, 70, &role(ACCOUNT, "api", "eks-prod-api-1-x", POD_KEY, 60), ("secretsmanager", "GetSecretValue")),
+        event(
+            5,
+            70,
+            &role(ACCOUNT, "api", "eks-prod-api-1-x", POD_KEY, 60),
+            ("secretsmanager", "GetSecretValue"),
+        ),
         json!({"requestParameters": {"secretId": "shop/db"}}),
     );
     let create = with(
@@ -76,7 +84,14 @@ fn fused(lineage: &Lineage, log: &AuditLog, records: &[Value]) -> Vec<Entry> {
 fn a_kubectl_delete_was_that_session_and_that_human() {
     let records = records();
     let lineage = lineage(&records);
-    let log = log(&[request("a-1", 100, &aws_user("dev", "alice", Some(KEY)), "delete", ("pods", "api-1"), Value::Null)]);
+    let log = log(&[request(
+        "a-1",
+        100,
+        &aws_user("dev", "alice", Some(KEY)),
+        "delete",
+        ("pods", "api-1"),
+        Value::Null,
+    )]);
     let entries = fused(&lineage, &log, &records);
     let delete = entries.iter().find(|entry| entry.source == EntrySource::Kubernetes).expect("it is told");
     assert_eq!((delete.verb.as_str(), delete.object.as_str()), ("delete", "pods shop/api-1"));
@@ -90,7 +105,14 @@ fn without_a_key_the_session_is_found_by_its_arn() {
     let mut records = records();
     records.push(event(9, 20, &role(ACCOUNT, "dev", "alice", KEY, 10), ("sts", "GetCallerIdentity")));
     let lineage = lineage(&records);
-    let log = log(&[request("a-1", 100, &aws_user("dev", "alice", None), "delete", ("pods", "api-1"), Value::Null)]);
+    let log = log(&[request(
+        "a-1",
+        100,
+        &aws_user("dev", "alice", None),
+        "delete",
+        ("pods", "api-1"),
+        Value::Null,
+    )]);
     let entries = fused(&lineage, &log, &records);
     let delete = entries.iter().find(|entry| entry.source == EntrySource::Kubernetes).expect("it is told");
     assert_eq!(delete.confidence, Some(Confidence::Strong));
@@ -103,16 +125,41 @@ fn what_a_pod_read_came_of_the_deployment_that_a_pipeline_created() {
     let lineage = lineage(&records);
     let controller = |name: &str| json!({"username": format!("system:serviceaccount:kube-system:{name}")});
     let log = log(&[
-        request("a-1", 20, &aws_user("deploy", "ci", Some(CI_KEY)), "create", ("deployments", "api"), Value::Null),
-        request("a-2", 21, &controller("deployment-controller"), "create", ("replicasets", "api-7d4"), owned_by("Deployment", "api")),
-        request("a-3", 22, &controller("replicaset-controller"), "create", ("pods", "api-7d4-x2b4z"), owned_by("ReplicaSet", "api-7d4")),
+        request(
+            "a-1",
+            20,
+            &aws_user("deploy", "ci", Some(CI_KEY)),
+            "create",
+            ("deployments", "api"),
+            Value::Null,
+        ),
+        request(
+            "a-2",
+            21,
+            &controller("deployment-controller"),
+            "create",
+            ("replicasets", "api-7d4"),
+            owned_by("Deployment", "api"),
+        ),
+        request(
+            "a-3",
+            22,
+            &controller("replicaset-controller"),
+            "create",
+            ("pods", "api-7d4-x2b4z"),
+            owned_by("ReplicaSet", "api-7d4"),
+        ),
     ]);
     let entries = fused(&lineage, &log, &records);
-    let read = entries.iter().find(|entry| entry.verb == "secretsmanager:GetSecretValue").expect("it is told");
+    let read =
+        entries.iter().find(|entry| entry.verb == "secretsmanager:GetSecretValue").expect("it is told");
     assert_eq!(read.object, "shop/db");
     assert_eq!(read.who, "system:serviceaccount:shop:api");
     let because = read.because.as_deref().expect("the log has the chain");
-    assert!(because.starts_with("of deployments shop/api, created by ci/repo:org/shop:ref:refs/heads/main"), "{because}");
+    assert!(
+        because.starts_with("of deployments shop/api, created by ci/repo:org/shop:ref:refs/heads/main"),
+        "{because}"
+    );
 }
 
 #[test]
@@ -121,12 +168,34 @@ fn without_objects_in_the_log_names_alone_are_only_likely() {
     let lineage = lineage(&records);
     let controller = |name: &str| json!({"username": format!("system:serviceaccount:kube-system:{name}")});
     let log = log(&[
-        request("a-1", 20, &aws_user("deploy", "ci", Some(CI_KEY)), "create", ("deployments", "api"), Value::Null),
-        request("a-2", 21, &controller("deployment-controller"), "create", ("replicasets", "api-7d4"), Value::Null),
-        request("a-3", 22, &controller("replicaset-controller"), "create", ("pods", "api-7d4-x2b4z"), Value::Null),
+        request(
+            "a-1",
+            20,
+            &aws_user("deploy", "ci", Some(CI_KEY)),
+            "create",
+            ("deployments", "api"),
+            Value::Null,
+        ),
+        request(
+            "a-2",
+            21,
+            &controller("deployment-controller"),
+            "create",
+            ("replicasets", "api-7d4"),
+            Value::Null,
+        ),
+        request(
+            "a-3",
+            22,
+            &controller("replicaset-controller"),
+            "create",
+            ("pods", "api-7d4-x2b4z"),
+            Value::Null,
+        ),
     ]);
     let entries = fused(&lineage, &log, &records);
-    let read = entries.iter().find(|entry| entry.verb == "secretsmanager:GetSecretValue").expect("it is told");
+    let read =
+        entries.iter().find(|entry| entry.verb == "secretsmanager:GetSecretValue").expect("it is told");
     let because = read.because.as_deref().expect("names lead there");
     assert!(because.starts_with("likely of deployments shop/api, created by ci/"), "{because}");
 }
@@ -135,8 +204,18 @@ fn without_objects_in_the_log_names_alone_are_only_likely() {
 fn the_timeline_is_by_time_and_has_the_requests_to_eks_too() {
     let records = records();
     let lineage = lineage(&records);
-    let check = format!("time=\"{}\" level=info msg=\"STS response\" accesskeyid={KEY} arn=\"arn:aws:sts::{ACCOUNT}:assumed-role/dev/alice\" client=\"10.0.0.1:1\"\n", at(90));
-    let mut log = log(&[request("a-1", 100, &aws_user("dev", "alice", Some(KEY)), "delete", ("pods", "api-1"), Value::Null)]);
+    let check = format!(
+        "time=\"{}\" level=info msg=\"STS response\" accesskeyid={KEY} arn=\"arn:aws:sts::{ACCOUNT}:assumed-role/dev/alice\" client=\"10.0.0.1:1\"\n",
+        at(90)
+    );
+    let mut log = log(&[request(
+        "a-1",
+        100,
+        &aws_user("dev", "alice", Some(KEY)),
+        "delete",
+        ("pods", "api-1"),
+        Value::Null,
+    )]);
     log.read(check.as_bytes(), "/aws/eks/prod/cluster", None);
     let entries = fused(&lineage, &log, &records);
     let sources: Vec<&str> = entries.iter().map(|entry| entry.source.as_str()).collect();

@@ -328,9 +328,9 @@ fn the_session_that_a_service_opens_is_because_of_what_it_is_opened_for() {
 
 fn folded(lineage: &Lineage, batches: &[EventBatch]) -> Folded {
     let mut folds = Folds::default();
-    batches.iter().for_each(|batch| {
+    for batch in batches {
         Rows::of(batch).iter().for_each(|row| folds.read(lineage.causes(), row));
-    });
+    }
     folds.finish(lineage.causes())
 }
 
@@ -449,7 +449,9 @@ proptest! {
     fn merging_facts_with_themselves_changes_no_cause(records in trail()) {
         let facts = || {
             let mut facts = Facts::default();
-            batches(&records).iter().for_each(|batch| facts.read(batch));
+            for batch in batches(&records) {
+                facts.read(&batch);
+            }
             facts
         };
         let (once, twice) = (facts().resolve(), facts().merge(facts()).resolve());

@@ -1,5 +1,7 @@
 //! Lives of EKS clusters, out of hand-made trails.
 
+#![expect(clippy::needless_pass_by_value, reason = "records are written down where they are handed over")]
+
 mod trail;
 
 use pugmark_lineage::{Alarm, Change, Cluster, LifeState, Lineage, PodRight, SubjectKind};

@@ -80,12 +80,11 @@ fn pairs(line: &str) -> BTreeMap<&str, String> {
     let mut rest = line.trim_start();
     while let Some((key, after)) = rest.split_once('=') {
         let key = key.rsplit(char::is_whitespace).next().unwrap_or(key);
-        let (value, tail) = match after.strip_prefix('"') {
-            Some(quoted) => unquoted(quoted),
-            None => {
-                let end = after.find(char::is_whitespace).unwrap_or(after.len());
-                (after[..end].to_owned(), &after[end..])
-            }
+        let (value, tail) = if let Some(quoted) = after.strip_prefix('"') {
+            unquoted(quoted)
+        } else {
+            let end = after.find(char::is_whitespace).unwrap_or(after.len());
+            (after[..end].to_owned(), &after[end..])
         };
         pairs.insert(key, value);
         rest = tail.trim_start();

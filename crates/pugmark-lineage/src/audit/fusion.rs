@@ -83,7 +83,7 @@ struct Pod<'a> {
     cluster: &'a str,
     namespace: &'a str,
     account: &'a str,
-    pod: &'a str,
+    name: &'a str,
 }
 
 /// A session found for a user of Kubernetes, or the one that issued the key it used.
@@ -200,7 +200,7 @@ impl<'a> Fusion<'a> {
                     cluster: &cluster.name,
                     namespace: activity.namespace,
                     account: activity.service_account,
-                    pod: activity.pod,
+                    name: activity.pod,
                 };
                 self.pods.extend(activity.sessions.iter().map(|session| (session.id(), pod)));
             }
@@ -243,7 +243,7 @@ impl<'a> Fusion<'a> {
         let because = event.user.service_account().and_then(|(namespace, account)| {
             let pod = event.user.pod.as_deref().unwrap_or_default();
             let cluster = event.cluster.as_deref().unwrap_or_default();
-            self.because(Pod { cluster, namespace, account, pod }, time)
+            self.because(Pod { cluster, namespace, account, name: pod }, time)
         });
         let who = match &event.impersonated {
             Some(other) => format!("{} as {other}", event.user.name),
@@ -310,8 +310,8 @@ impl<'a> Fusion<'a> {
         let candidates = self.by_arn.get(user.arn.as_deref()?)?;
         let time = time.unwrap_or(i64::MAX);
         let begin = |session: &Session<'a>| session.created().or(session.first_seen());
-        let begun = candidates.iter().filter(|session| begin(session).is_none_or(|begin| begin <= time));
-        let session = begun.max_by_key(|session| (begin(session), session.id())).copied()?;
+        let earlier = candidates.iter().filter(|session| begin(session).is_none_or(|begin| begin <= time));
+        let session = earlier.max_by_key(|session| (begin(session), session.id())).copied()?;
         let sure = if candidates.len() == 1 { Confidence::Strong } else { Confidence::Weak };
         let session_of = session.is_session().then_some(session);
         Some(Joined { session: session_of, root: session, confidence: sure.min(session.confidence()) })
@@ -322,7 +322,7 @@ impl<'a> Fusion<'a> {
         let known = (!pod.cluster.is_empty()).then_some(pod.cluster);
         // A log whose cluster nobody named may be that of any.
         [known, None].into_iter().find_map(|cluster| {
-            let of_pod = self.workloads.of_pod(cluster, pod.namespace, pod.pod, time);
+            let of_pod = self.workloads.of_pod(cluster, pod.namespace, pod.name, time);
             let origin = of_pod
                 .or_else(|| self.workloads.of_service_account(cluster, pod.namespace, pod.account, time))?;
             Some(self.sentence(origin))
@@ -333,8 +333,7 @@ impl<'a> Fusion<'a> {
         let event = origin.event;
         let actor = self
             .join(&event.user, event.time)
-            .map(|joined| joined.root.actor().text().to_owned())
-            .unwrap_or_else(|| event.user.name.clone());
+            .map_or_else(|| event.user.name.clone(), |joined| joined.root.actor().text().to_owned());
         let act = if event.verb == "create" { "created" } else { "changed" };
         let time = event.time.map(pugmark_event::format_time).unwrap_or_default();
         let likely = if origin.is_sure { "" } else { "likely " };

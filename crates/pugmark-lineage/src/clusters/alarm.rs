@@ -64,10 +64,10 @@ impl Alarm {
             (SubjectKind::Cluster, Change::Create | Change::Update) => {
                 settings(request, change, &mut alarms);
             }
-            (SubjectKind::AccessEntry, Change::Create | Change::Update) => {
-                if has_items(request.get("kubernetesGroups")) {
-                    alarms.push(Alarm::KubernetesGroups);
-                }
+            (SubjectKind::AccessEntry, Change::Create | Change::Update)
+                if has_items(request.get("kubernetesGroups")) =>
+            {
+                alarms.push(Alarm::KubernetesGroups);
             }
             (SubjectKind::AccessPolicy, Change::Create) if is_admin_policy(request) => {
                 alarms.push(Alarm::NewAdmin);

@@ -94,7 +94,7 @@ impl ClusterFacts {
             "eks.amazonaws.com" | "eks-auth.amazonaws.com" => self.read_eks(row, source, name),
             "iam.amazonaws.com" => self.read_iam(row, source, name),
             "sts.amazonaws.com" if name == "AssumeRoleWithWebIdentity" => {
-                self.read_refused_token(row, source)
+                self.read_refused_token(row, source);
             }
             _ => {}
         }

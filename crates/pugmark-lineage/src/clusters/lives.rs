@@ -85,7 +85,9 @@ fn split(place: &Place, requests: Vec<Request>) -> Vec<Life> {
         lives.push(Life::at(place));
     }
     if let Some(life) = lives.last_mut() {
-        early.into_iter().for_each(|request| life.take(request));
+        for request in early {
+            life.take(request);
+        }
         life.cluster.happenings.sort_unstable();
     }
     lives
@@ -219,19 +221,18 @@ impl Cluster {
             part.kind == kind && part.deleted.is_none() && (part.name == name || same)
         };
         let open = self.parts.iter_mut().rfind(is_it).filter(|_| happening.change != Change::Create);
-        let part = match open {
-            Some(part) => part,
-            None => {
-                self.parts.push(Part {
-                    kind,
-                    name,
-                    created: None,
-                    deleted: None,
-                    changed: Vec::new(),
-                    settings: BTreeMap::new(),
-                });
-                self.parts.last_mut().expect("it was pushed")
-            }
+        let part = if let Some(part) = open {
+            part
+        } else {
+            self.parts.push(Part {
+                kind,
+                name,
+                created: None,
+                deleted: None,
+                changed: Vec::new(),
+                settings: BTreeMap::new(),
+            });
+            self.parts.last_mut().expect("it was pushed")
         };
         match happening.change {
             Change::Create => part.created = Some(place),
@@ -354,9 +355,9 @@ impl World {
     fn life_at(&self, place: &Place, start: i64, end: Option<i64>) -> Option<usize> {
         let before = end.unwrap_or(start.saturating_add(1));
         let at_place = || self.lives.iter().enumerate().filter(|(_, (other, _))| other == place);
-        let begun =
+        let mut begun =
             at_place().filter(|(_, (_, life))| life.cluster.begin().is_none_or(|begin| begin < before));
-        begun.last().or_else(|| at_place().next()).map(|(found, _)| found)
+        begun.next_back().or_else(|| at_place().next()).map(|(found, _)| found)
     }
 
     /// Tells a request that names no cluster to the one that it is about.

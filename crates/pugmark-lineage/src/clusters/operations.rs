@@ -18,7 +18,7 @@ pub enum SubjectKind {
     AccessEntry,
     /// An access policy of an access entry.
     AccessPolicy,
-    /// An OpenID Connect provider for people.
+    /// An `OpenID` Connect provider for people.
     IdentityProvider,
     /// A Pod Identity association.
     PodIdentity,
@@ -26,7 +26,7 @@ pub enum SubjectKind {
     Encryption,
     /// Tags of any of these.
     Tags,
-    /// The IAM OpenID Connect provider through which service accounts get roles.
+    /// The IAM `OpenID` Connect provider through which service accounts get roles.
     OidcProvider,
     /// A service-linked role of EKS.
     LinkedRole,

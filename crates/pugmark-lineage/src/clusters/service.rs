@@ -139,9 +139,9 @@ fn acting(row: Row<'_>) -> Option<(Hand, String, String)> {
 /// True for the service principals of EKS (EKS User Guide, "Using service-linked roles").
 pub(crate) fn is_eks(service: &str) -> bool {
     service.strip_suffix(".amazonaws.com").is_some_and(|name| {
-        matches!(name, "eks" | "eks-nodegroup" | "eks-fargate" | "eks-connector" | "eks-fargate-pods")
-            || name.ends_with(".eks")
-            || name.ends_with(".eks-local")
+        let own = name.rsplit('.').next().unwrap_or(name);
+        matches!(own, "eks" | "eks-local")
+            || matches!(name, "eks-nodegroup" | "eks-fargate" | "eks-connector" | "eks-fargate-pods")
     })
 }
 

@@ -40,8 +40,7 @@ pub(super) fn eks(args: &EksArgs, start: &Start) -> Result<Exit, Failure> {
         _ => {
             // Rows are those of the SQL table.
             let table = lineage.clusters_table();
-            let keep =
-                lineage.clusters().all.iter().map(|cluster| Some(clusters.iter().any(|one| *one == cluster)));
+            let keep = lineage.clusters().all.iter().map(|cluster| Some(clusters.contains(&cluster)));
             let keep: arrow::array::BooleanArray = keep.collect();
             let table = arrow::compute::filter_record_batch(&table, &keep)?;
             let mut rows = start.printer.rows(&table.schema(), Content::Columns)?;

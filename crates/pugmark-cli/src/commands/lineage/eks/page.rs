@@ -213,7 +213,7 @@ fn json(cluster: &Cluster, lineage: &Lineage) -> Value {
         json!({
             "time": time(one.time), "id": one.event, "name": one.name, "subject": one.subject.as_str(),
             "subject_name": one.subject_name, "actor": actor(one, lineage), "arn": one.who.arn,
-            "session": one.session(lineage).filter(|session| session.is_session()).map(|session| session.id()),
+            "session": one.session(lineage).filter(|session| session.is_session()).map(pugmark_lineage::Session::id),
             "from": one.who.address, "error": code, "message": message, "retries": one.retries,
             "alarms": one.alarms.iter().map(|alarm| alarm.as_str()).collect::<Vec<_>>(),
             "details": one.details.iter().cloned().collect::<BTreeMap<_, _>>(),
