@@ -316,7 +316,8 @@ def corpus(name, generator):
 def recipe():
     """What a corpus depends on: the generator's sources."""
     digest = hashlib.sha256()
-    for path in sorted(glob.glob(os.path.join(ROOT, "crates", "pugmark-sim", "src", "*"))):
+    sources = os.path.join(ROOT, "crates", "pugmark-sim", "src", "**", "*.*")
+    for path in sorted(glob.glob(sources, recursive=True)):
         with open(path, "rb") as source:
             digest.update(source.read())
     return digest.hexdigest()

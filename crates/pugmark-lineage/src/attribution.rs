@@ -383,6 +383,8 @@ impl Attribution {
             && act.time - deed.time <= i64::from(services::windows(set).0) * MICROS_PER_MINUTE
             && !contradicts(deed, reach);
         let affinity = affinity(services::verb(act.name), services::verb(self.names.text(deed.name)))?;
+        let is_undone_late = affinity == UNDOING && act.time - deed.time > UNDONE_MINUTES * MICROS_PER_MINUTE;
+        let fits = fits && !is_undone_late;
         fits.then_some((affinity, level, deed.time > act.time))
     }
 
@@ -643,13 +645,19 @@ fn slack(act: &Act<'_>) -> i64 {
     if act.class == ActorClass::ForwardAccess { SLACK_FORWARDED } else { SLACK }
 }
 
+/// Affinity of an act that undoes what the request made.
+const UNDOING: u8 = 2;
+/// A making that fails is undone within half an hour; a deletion after that has
+/// another cause, perhaps one whose record is lost.
+const UNDONE_MINUTES: i64 = 30;
+
 /// How well an act fits a request by what both do; less is better, `None` is not at all.
 fn affinity(act: Verb, request: Verb) -> Option<u8> {
     match (act, request) {
         (Verb::Make, Verb::Unmake) => None,
         (Verb::Unmake, Verb::Change) => Some(1),
         // A making that failed is undone.
-        (Verb::Unmake, Verb::Make) => Some(2),
+        (Verb::Unmake, Verb::Make) => Some(UNDOING),
         _ => Some(0),
     }
 }

@@ -186,6 +186,14 @@ fn a_thing_is_deleted_because_of_the_deletion_and_not_of_the_creation_before() {
 }
 
 #[test]
+fn a_creation_is_undone_soon_or_not_because_of_it() {
+    let created = nodegroup(1, 0, "CreateNodegroup", ("prod", "workers"), Some(UUIDS[0]));
+    let lineage = lineage(&[created]);
+    assert_eq!(said(&lineage, &delete_profile(2, 29 * 60, UUIDS[0])), strong(1));
+    assert_eq!(said(&lineage, &delete_profile(2, 50 * 60, UUIDS[0])), "none");
+}
+
+#[test]
 fn the_chain_goes_through_services_to_the_person() {
     let terminate = called(
         2,

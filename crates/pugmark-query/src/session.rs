@@ -94,10 +94,8 @@ impl Session {
         let mut base = listing.tally.clone();
         base.listed = base.listed.saturating_sub(listing.entries.len() as u64);
         let threads = options.request.threads;
-        let shared =
-            Arc::new(Shared { request: options.request, progress, tally: Mutex::new(base.clone()) });
-        let context =
-            context(options.memory_bytes, threads).map_err(|error| QueryError::run(&error))?;
+        let shared = Arc::new(Shared { request: options.request, progress, tally: Mutex::new(base.clone()) });
+        let context = context(options.memory_bytes, threads).map_err(|error| QueryError::run(&error))?;
         let listing = Arc::new(listing);
         for (name, shape) in [(EVENTS, Shape::Lake), (CLOUDTRAIL_LOGS, Shape::Athena)] {
             let table = EventsTable::new(shape, Arc::clone(&listing), Arc::clone(&shared));

@@ -16,8 +16,9 @@ fn session(options: SessionOptions) -> Session {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
     let location = Location::parse(&directory.to_string_lossy()).expect("a location");
     let progress = Arc::new(Progress::default());
-    let listing = list(&[location], &Selection::default(), &Access::default(), &options.request.limits, &progress)
-        .expect("a listing");
+    let listing =
+        list(&[location], &Selection::default(), &Access::default(), &options.request.limits, &progress)
+            .expect("a listing");
     Session::new(listing, options, progress).expect("a session")
 }
 
