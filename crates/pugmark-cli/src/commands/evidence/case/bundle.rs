@@ -23,7 +23,10 @@ const SOURCES: &str = "@";
 /// No file of a case that is read whole is longer, in bytes.
 const FILE_BYTES_MAX: u64 = 1 << 30;
 /// Commands whose answers a case may hold: those that only read.
-const COMMANDS: [&str; 8] = ["scan", "search", "sql", "show", "stats", "coverage", "verify", "trace"];
+const COMMANDS: [&str; 12] = [
+    "scan", "search", "sql", "show", "stats", "who", "sessions", "session", "why", "eks", "coverage",
+    "verify",
+];
 /// Options that would make an answer go elsewhere.
 const REFUSED: [&str; 3] = ["--to", "--force", "--pager"];
 
