@@ -478,6 +478,32 @@ fn inflated(bytes: &[u8]) -> Vec<u8> {
 }
 
 #[test]
+fn a_time_window_that_repeats_tells_the_time_of_each_record() {
+    let record = |id: u32| {
+        format!(
+            r#"{{"accountId":"1","eventId":"{id}","timeWindow":{{"windowStart":"2026-01-15 10:00:00"}},"eventSource":"s"}}"#
+        )
+    };
+    let text = format!(r#"{{"Records":[{},{},{}]}}"#, record(1), record(2), record(3));
+    agree(text.as_bytes(), Limits::default()).expect("the kernel reads as its twin");
+}
+
+#[test]
+fn members_of_an_object_that_repeats_count_in_each_record() {
+    let identity = r#"{"type":"IAMUser","a":1,"b":2,"c":3,"userName":"noor"}"#;
+    let record = |id: u32| {
+        format!(
+            r#"{{"eventSource":"s","eventTime":"2026-01-15T10:00:00Z","eventID":"{id}","userIdentity":{identity},"x":1}}"#
+        )
+    };
+    let text = format!(r#"{{"Records":[{},{},{}]}}"#, record(1), record(2), record(3));
+    for members in 0..12 {
+        let limits = Limits { members_max: members, ..Limits::default() };
+        agree(text.as_bytes(), limits).expect("the kernel reads as its twin");
+    }
+}
+
+#[test]
 fn real_files_read_the_same() {
     let mut files = Vec::new();
     corpus(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"), &mut files);
