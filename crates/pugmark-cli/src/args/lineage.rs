@@ -65,7 +65,7 @@ pub(crate) struct SessionsArgs {
     pub(crate) quiet: QuietArgs,
 }
 
-/// `session`, `why`, `story`, `policy`, `contain`: one subject of a source.
+/// `who`, `session`, `why`: one subject of a source.
 #[derive(Clone, Debug, ClapArgs)]
 pub(crate) struct AboutArgs {
     /// Sources, then what it is about
