@@ -182,6 +182,19 @@ pub(crate) struct AccessArgs {
     pub(crate) threads: Option<String>,
 }
 
+/// What every command has that reads events: which, from where, and how the answer looks.
+#[derive(Clone, Debug, Default, ClapArgs)]
+pub(crate) struct ReadArgs {
+    #[command(flatten)]
+    pub(crate) select: SelectArgs,
+    #[command(flatten)]
+    pub(crate) access: AccessArgs,
+    #[command(flatten)]
+    pub(crate) talk: TalkArgs,
+    #[command(flatten)]
+    pub(crate) quiet: QuietArgs,
+}
+
 pub(crate) const SOURCE_HELP: &str = "Folders, files, archives, `-` for stdin, s3://bucket/prefix";
 
 /// `pugmark scan`
@@ -193,15 +206,9 @@ pub(crate) struct ScanArgs {
     #[arg(long, value_name = "N", default_value_t = 8)]
     pub(crate) top: usize,
     #[command(flatten)]
-    pub(crate) select: SelectArgs,
-    #[command(flatten)]
     pub(crate) witness: evidence::WitnessArgs,
     #[command(flatten)]
-    pub(crate) access: AccessArgs,
-    #[command(flatten)]
-    pub(crate) talk: TalkArgs,
-    #[command(flatten)]
-    pub(crate) quiet: QuietArgs,
+    pub(crate) read: ReadArgs,
 }
 
 /// Which events `search` and `stats` are about.
@@ -253,8 +260,6 @@ pub(crate) struct SearchArgs {
     pub(crate) sources: Vec<String>,
     #[command(flatten)]
     pub(crate) filter: FilterArgs,
-    #[command(flatten)]
-    pub(crate) select: SelectArgs,
     /// At most so many events
     #[arg(short = 'n', long, value_name = "N", help_heading = "Output")]
     pub(crate) limit: Option<usize>,
@@ -282,11 +287,7 @@ pub(crate) struct SearchArgs {
     #[command(flatten)]
     pub(crate) witness: evidence::WitnessArgs,
     #[command(flatten)]
-    pub(crate) access: AccessArgs,
-    #[command(flatten)]
-    pub(crate) talk: TalkArgs,
-    #[command(flatten)]
-    pub(crate) quiet: QuietArgs,
+    pub(crate) read: ReadArgs,
 }
 
 /// `pugmark sql`
@@ -341,13 +342,7 @@ pub(crate) struct ShowArgs {
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub(crate) neighbours: usize,
     #[command(flatten)]
-    pub(crate) select: SelectArgs,
-    #[command(flatten)]
-    pub(crate) access: AccessArgs,
-    #[command(flatten)]
-    pub(crate) talk: TalkArgs,
-    #[command(flatten)]
-    pub(crate) quiet: QuietArgs,
+    pub(crate) read: ReadArgs,
 }
 
 /// `pugmark stats`
@@ -362,15 +357,9 @@ pub(crate) struct StatsArgs {
     #[command(flatten)]
     pub(crate) filter: FilterArgs,
     #[command(flatten)]
-    pub(crate) select: SelectArgs,
-    #[command(flatten)]
     pub(crate) witness: evidence::WitnessArgs,
     #[command(flatten)]
-    pub(crate) access: AccessArgs,
-    #[command(flatten)]
-    pub(crate) talk: TalkArgs,
-    #[command(flatten)]
-    pub(crate) quiet: QuietArgs,
+    pub(crate) read: ReadArgs,
 }
 
 /// `pugmark generate`
