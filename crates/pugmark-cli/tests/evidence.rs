@@ -56,10 +56,36 @@ fn place(key: &str) -> S3Place {
 
 impl Trail {
     fn new() -> Trail {
+        Trail::of((0..12).map(|hour| (hour, records(hour))).collect())
+    }
+
+    /// Stopped by alice in the hour of 02 and started again at 06.
+    fn paused() -> Trail {
+        let stop = event(
+            777,
+            "02:59:00",
+            "StopLogging",
+            &format!(
+                r#"{},"requestParameters":{{"name":"arn:aws:cloudtrail:{REGION}:{ACCOUNT}:trail/main"}}"#,
+                user("alice")
+            ),
+        );
+        let stop = stop.replace("iam.amazonaws.com", "cloudtrail.amazonaws.com");
+        let last = records(2).replace("]}", &format!(",{stop}]}}"));
+        let hours = [(0, records(0)), (1, records(1)), (2, last), (6, records(6)), (7, records(7))];
+        Trail::of(hours.into())
+    }
+
+    /// Log files of some hours; a digest that follows a pause begins a chain.
+    fn of(hours: Vec<(u32, String)>) -> Trail {
         let desk = Desk::new();
         let (mut logs, mut digests, mut previous) = (Vec::new(), Vec::new(), None);
-        for hour in 0..12 {
-            let text = records(hour);
+        let mut next = 0;
+        for (hour, text) in hours {
+            if hour != next {
+                previous = None;
+            }
+            next = hour + 1;
             let key = log_key(hour, 15);
             logs.push(desk.file(&format!("logs/{key}"), gzip(text.as_bytes())));
             let file = ListedFile {
@@ -167,6 +193,15 @@ fn key_server(pages: Vec<(u16, String)>) -> (String, JoinHandle<Vec<String>>) {
         pages.into_iter().map(answer).collect()
     };
     (url, thread::spawn(serve))
+}
+
+#[test]
+fn a_gap_names_the_call_that_stopped_the_trail() {
+    let trail = Trail::paused();
+    let answer = trail.desk.run_as_is(&["verify", "logs", "--keys", "keys.json", "--output", "jsonl"]);
+    let gaps = lines(&answer.stdout, r#""kind":"gap""#);
+    assert_eq!(gaps.len(), 1, "{}", answer.stdout);
+    assert!(gaps[0].contains("; StopLogging by alice at 2026-08-01T02:59:00Z"), "{}", gaps[0]);
 }
 
 #[test]

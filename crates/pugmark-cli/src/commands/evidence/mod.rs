@@ -1,6 +1,7 @@
 //! Commands about what answers stand on.
 
 mod case;
+mod changes;
 mod coverage;
 mod html;
 mod keys;

@@ -5,7 +5,6 @@
 //! file between days with files is a gap: explained if somebody had stopped
 //! the trail, or if digests came without log files, else not.
 
-mod changes;
 mod collect;
 mod html;
 mod map;

@@ -4,6 +4,7 @@
 //! the integrity library's. This module asks and prints.
 
 mod document;
+mod gaps;
 mod page;
 mod rows;
 
@@ -49,7 +50,8 @@ pub(super) fn verify(args: &VerifyArgs, form: Option<&str>, start: &Start) -> Re
     if let Some(aws) = aws {
         return print_aws(&evidence, &keys, &aws, start);
     }
-    let report = judge(&evidence, &keys, &question);
+    let mut report = judge(&evidence, &keys, &question);
+    gaps::explain(&mut report, &reading, &run)?;
     let verified =
         Verified { report: &report, keys: &keys, question: &question, sources: &args.sources, tally: &tally };
     let shown = print(&verified, form, start)?;
