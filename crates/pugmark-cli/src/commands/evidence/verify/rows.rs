@@ -166,7 +166,7 @@ fn shape(chain: &ChainReport, findings: &mut Vec<Finding>) {
                 format_time(gap.until),
                 gap_words(gap.reason),
                 gap.files,
-                gap.calls.iter().map(|call| format!("; {call}")).collect::<String>()
+                [&[String::new()], gap.calls.as_slice()].concat().join("; ")
             ),
             digest: Some(gap.before.name.clone()),
             files: Some(gap.files),
