@@ -364,6 +364,7 @@ pub(crate) struct StatsArgs {
 
 /// `pugmark generate`
 #[derive(Clone, Debug, ClapArgs)]
+#[expect(clippy::struct_excessive_bools, reason = "one switch of the command line each")]
 pub(crate) struct GenerateArgs {
     /// A folder that does not exist yet or is empty
     #[arg(value_name = "DIR", required_unless_present_any = ["examples", "explain_config"], value_hint = ValueHint::DirPath)]
@@ -386,6 +387,9 @@ pub(crate) struct GenerateArgs {
     /// How many Regions
     #[arg(long, value_name = "N")]
     pub(crate) regions: Option<u32>,
+    /// Kubernetes audit logs of the clusters too, for `eks --audit`
+    #[arg(long)]
+    pub(crate) audit_logs: bool,
     /// Keys of an organization trail
     #[arg(long)]
     pub(crate) org: bool,
