@@ -5,13 +5,14 @@ use cargo_metadata::{DependencyKind, Package};
 use crate::workspace::{Problem, Workspace};
 
 /// Each crate, and all the crates of ours that it may name.
-const ALLOWED: [(&str, &[&str]); 11] = [
+const ALLOWED: [(&str, &[&str]); 12] = [
     ("pugmark-event", &[]),
     ("pugmark-source", &["pugmark-event"]),
     ("pugmark-decode", &["pugmark-event"]),
     ("pugmark-scan", &["pugmark-event", "pugmark-source", "pugmark-decode"]),
     ("pugmark-integrity", &["pugmark-event", "pugmark-source"]),
     ("pugmark-lineage", &["pugmark-event", "pugmark-decode", "pugmark-scan"]),
+    ("pugmark-detect", &["pugmark-event", "pugmark-decode"]),
     ("pugmark-query", &["pugmark-event", "pugmark-source", "pugmark-decode", "pugmark-scan"]),
     ("pugmark-sim", &[]),
     (
