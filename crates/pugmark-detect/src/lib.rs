@@ -13,11 +13,13 @@
 //! It opens no file and has no clock: rules come as texts.
 
 mod catalog;
+mod coverage;
 mod detection;
 mod dispatch;
 mod finding;
 mod gates;
 mod level;
+mod lint;
 mod load;
 mod own;
 mod row;
@@ -26,9 +28,11 @@ mod sighting;
 mod testing;
 
 pub use catalog::{Catalog, Known};
+pub use coverage::Covered;
 pub use detection::{CORRELATED_MAX, Detection, Findings, Grouping, Sums};
 pub use finding::{EVENTS_SHOWN, FEW, Few, Finding, Source};
 pub use level::Level;
+pub use lint::{Gravity, Remark, lint};
 pub use load::{
     Broken, FILE_BYTES_MAX, GROUPS_MAX, LoadOptions, LoadReport, RuleFile, RuleSet, VALUES_MAX,
     WINDOW_EVENTS_MAX,
