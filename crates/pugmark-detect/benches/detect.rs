@@ -51,11 +51,23 @@ fn rules(count: usize, pairs: &[(String, String)]) -> String {
         write!(text, "---\ntitle: rule {rule}\nid: r{rule}\nlevel: low\nlogsource: {{product: aws, service: cloudtrail}}\ndetection:\n").expect("a string");
         let (source, name) = &pairs[rule * 7 % pairs.len()];
         match rule % 7 {
-            0 if rule % 2 == 0 => write!(text, "  a: {{userAgent|contains: ['tool-{rule}', 'kit{rule}/']}}\n"),
-            0 => write!(text, "  a: {{userIdentity.arn|endswith: ':user/mallory-{rule}', errorCode: AccessDenied}}\n"),
-            1 if rule % 3 == 0 => write!(text, "  a: {{eventSource: {source}, eventName: {name}, sourceIPAddress|startswith: '192.0.2.{}'}}\n", rule % 256),
-            2 => write!(text, "  a: {{eventSource: {source}, eventName: [Odd{rule}, Rare{rule}], errorCode: null}}\n"),
-            _ => write!(text, "  a: {{eventSource: s{rule}.amazonaws.com, eventName: Delete{rule}}}\n"),
+            0 if rule % 2 == 0 => {
+                writeln!(text, "  a: {{userAgent|contains: ['tool-{rule}', 'kit{rule}/']}}")
+            }
+            0 => writeln!(
+                text,
+                "  a: {{userIdentity.arn|endswith: ':user/mallory-{rule}', errorCode: AccessDenied}}"
+            ),
+            1 if rule % 3 == 0 => writeln!(
+                text,
+                "  a: {{eventSource: {source}, eventName: {name}, sourceIPAddress|startswith: '192.0.2.{}'}}",
+                rule % 256
+            ),
+            2 => writeln!(
+                text,
+                "  a: {{eventSource: {source}, eventName: [Odd{rule}, Rare{rule}], errorCode: null}}"
+            ),
+            _ => writeln!(text, "  a: {{eventSource: s{rule}.amazonaws.com, eventName: Delete{rule}}}"),
         }
         .expect("a string");
         text.push_str("  condition: a\n");

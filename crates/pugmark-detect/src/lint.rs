@@ -109,10 +109,14 @@ fn names(detection: &Detection, outer: &BTreeSet<String>, catalog: &Catalog, rea
     match detection {
         Detection::AllOf(items) => map(items, outer, catalog, reasons),
         Detection::AnyOf(parts) | Detection::And(parts) => {
-            parts.iter().for_each(|part| names(part, outer, catalog, reasons));
+            for part in parts {
+                names(part, outer, catalog, reasons);
+            }
         }
         Detection::Conditional { named, .. } => {
-            named.values().for_each(|part| names(part, outer, catalog, reasons));
+            for part in named.values() {
+                names(part, outer, catalog, reasons);
+            }
         }
         Detection::Keywords(_) | Detection::ArrayMatch { .. } => {}
     }

@@ -170,7 +170,9 @@ fn an_empty_set_finds_nothing() {
     assert_eq!((report.loaded, report.broken.len()), (0, 0));
     let (batches, _) = decode(&pugmark_sim::sample_file(1, 20), plan(&rules));
     let mut detection = Detection::new(Arc::new(rules), Grouping::Actor);
-    batches.iter().for_each(|batch| detection.read(batch));
+    for batch in &batches {
+        detection.read(batch);
+    }
     let findings = detection.finish();
     assert_eq!((findings.findings.len(), findings.sums.events), (0, 20));
 }

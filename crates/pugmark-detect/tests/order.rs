@@ -61,7 +61,9 @@ fn found(detection: Detection) -> String {
 
 fn in_order(rules: &Arc<RuleSet>, batches: &[EventBatch], grouping: Grouping) -> String {
     let mut detection = Detection::new(Arc::clone(rules), grouping);
-    batches.iter().for_each(|batch| detection.read(batch));
+    for batch in batches {
+        detection.read(batch);
+    }
     found(detection)
 }
 
@@ -91,13 +93,31 @@ fn scattered(rules: &Arc<RuleSet>, batches: &[EventBatch], (grouping, seed): (Gr
 fn every_kind_of_correlation_finds_something() {
     let rules = rules();
     let mut detection = Detection::new(Arc::clone(&rules), Grouping::Actor);
-    batches(&rules).iter().for_each(|batch| detection.read(batch));
+    for batch in &batches(&rules) {
+        detection.read(batch);
+    }
     let findings = detection.finish().findings;
     // `many` feeds `chain`, and is not told itself.
     for id in ["names", "both", "after", "chain"] {
         assert!(findings.iter().any(|finding| finding.rule.id == id), "{id}");
     }
     assert!(findings.iter().all(|finding| finding.rule.id != "many"));
+}
+
+#[test]
+fn a_finding_in_json_has_an_id_of_its_own_and_that_of_its_rule() {
+    let rules = rules();
+    let mut detection = Detection::new(Arc::clone(&rules), Grouping::Actor);
+    for batch in &batches(&rules) {
+        detection.read(batch);
+    }
+    let finding = detection.finish().findings.remove(0);
+    let text = serde_json::to_string(&finding).expect("plain values");
+    let value: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(
+        (value["id"].as_str(), value["rule_id"].as_str()),
+        (Some(&*finding.id), Some(&*finding.rule.id))
+    );
 }
 
 proptest! {
