@@ -176,3 +176,22 @@ fn an_empty_set_finds_nothing() {
     let findings = detection.finish();
     assert_eq!((findings.findings.len(), findings.sums.events), (0, 20));
 }
+
+#[test]
+fn a_value_that_looks_like_an_absent_one_hides_nothing() {
+    let (rules, report) = load(&rule("  a: {eventName: X, errorCode: null}", "a"));
+    assert_eq!(report.loaded, 1);
+    let event = |id: &str, error: Option<&str>| {
+        let mut event = serde_json::json!({"eventVersion": "1.11", "eventTime": "2026-01-01T00:00:00Z",
+            "eventSource": "s3.amazonaws.com", "eventName": "X", "eventID": id});
+        if let Some(error) = error {
+            event["errorCode"] = error.into();
+        }
+        event
+    };
+    let records = serde_json::json!({"Records": [event("a", Some("\u{0}absent")), event("b", None), event("c", Some("\u{0}absent"))]});
+    let (batches, _) = decode(records.to_string().as_bytes(), plan(&rules));
+    let matches: Vec<usize> =
+        batches.iter().flat_map(|batch| rules.matching(batch)).map(|ids| ids.len()).collect();
+    assert_eq!(matches, [0, 1, 0]);
+}
