@@ -43,7 +43,7 @@ fn pairs(files: &[Vec<u8>]) -> Vec<(String, String)> {
     pairs.into_iter().collect()
 }
 
-/// As public packs are: mostly exact conditions, one in ten of them on events that occur here; one in
+/// As public packs are: mostly exact conditions, one in twenty on events that occur here; one in
 /// seven asks about agents, identities or errors only.
 fn rules(count: usize, pairs: &[(String, String)]) -> String {
     let mut text = String::new();
