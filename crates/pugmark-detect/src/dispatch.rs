@@ -12,7 +12,7 @@
 
 use std::collections::HashMap;
 
-use crate::gates::{GATES, KEYS, Known, Tree};
+use crate::gates::{GATES, KEYS, Known, NAMES, TELLING, Tree};
 use crate::row::Columns;
 
 /// Values remembered per gate; beyond, memory starts anew.
@@ -41,6 +41,10 @@ impl Dispatch {
                 for name in names {
                     dispatch.by_name.entry(name).or_default().push(rule);
                 }
+            } else if tree.is_decided_by(0..NAMES) {
+                dispatch.by_key.push(rule);
+            } else if let Some(gate) = TELLING.into_iter().find(|gate| tree.is_decided_by(*gate..*gate + 1)) {
+                dispatch.by_gate[gate].push(rule);
             } else if tree.is_decided_by(0..KEYS) {
                 dispatch.by_key.push(rule);
             } else if let Some(gate) = (KEYS..GATES.len()).find(|gate| tree.is_decided_by(*gate..*gate + 1)) {
