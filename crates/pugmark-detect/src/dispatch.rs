@@ -114,12 +114,12 @@ impl Memory {
         } else {
             candidates.extend(dispatch.of_key(&values));
         }
-        for gate in KEYS..GATES.len() {
+        for (gate, (leaf, _)) in GATES.iter().enumerate().skip(KEYS) {
             let rules = &dispatch.by_gate[gate];
             if rules.is_empty() {
                 continue;
             }
-            let value = columns.text(GATES[gate].0, row);
+            let value = columns.text(*leaf, row);
             let memory = &mut self.gates[gate];
             if is_memorable(value)
                 && let Some(rules) = memory.get(value.unwrap_or(ABSENT))
