@@ -1,0 +1,7 @@
+//! What deserves a look: what was never seen before, and who was in two places at once.
+
+pub mod first_seen;
+pub mod geo;
+mod sighting;
+
+pub use sighting::Sighting;
