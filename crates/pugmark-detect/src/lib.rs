@@ -2,6 +2,6 @@
 
 pub mod first_seen;
 pub mod geo;
-mod sighting;
+mod observed;
 
-pub use sighting::Sighting;
+pub use observed::Observed;

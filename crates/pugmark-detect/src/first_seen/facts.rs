@@ -11,7 +11,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::agent;
 use crate::geo::{GeoDb, network};
-use crate::sighting::{Sighting, Sightings};
+use crate::observed::{Observations, Observed};
 
 /// Values of one dimension of one principal or account that are kept; with more it is not judged.
 pub const VALUES_MAX: usize = 1_024;
@@ -131,12 +131,12 @@ impl FirstSeen {
 
     /// Takes in a batch. Each event must come once.
     pub fn read(&mut self, batch: &EventBatch, geo: &GeoDb) {
-        for seen in Sightings::of(batch).iter() {
+        for seen in Observations::of(batch).iter() {
             self.sight(seen, geo);
         }
     }
 
-    fn sight(&mut self, seen: Sighting<'_>, geo: &GeoDb) {
+    fn sight(&mut self, seen: Observed<'_>, geo: &GeoDb) {
         let Some(time) = seen.time() else { return };
         let principal = seen.principal();
         let account = seen.account();
@@ -307,7 +307,7 @@ impl History {
 }
 
 /// The values of one event.
-fn values_of(seen: Sighting<'_>, principal: &str, geo: &GeoDb) -> Vec<(Dimension, String)> {
+fn values_of(seen: Observed<'_>, principal: &str, geo: &GeoDb) -> Vec<(Dimension, String)> {
     let mut values = vec![
         (Dimension::Call, seen.call()),
         (Dimension::Principal, principal.to_owned()),

@@ -89,7 +89,8 @@ pub enum Level {
     High,
 }
 
-const LOW: f64 = 20.0;
+/// A Region that is new for one principal, and not for its account, scores 20: no finding by itself.
+const LOW: f64 = 24.0;
 const MEDIUM: f64 = 50.0;
 const HIGH: f64 = 100.0;
 
@@ -150,7 +151,7 @@ impl FirstSeen {
     pub fn findings(&self, settings: &Settings) -> Vec<Burst> {
         let mut news: BTreeMap<(&str, &str), Vec<Novelty>> = BTreeMap::new();
         for ((dimension, value, first), scopes) in self.candidates(settings) {
-            if let Some(novelty) = self.judge(dimension, value, first, scopes) {
+            if let Some(novelty) = judge(dimension, value, first, scopes) {
                 news.entry((&first.principal, &first.account)).or_default().push(novelty);
             }
         }
@@ -176,7 +177,12 @@ impl FirstSeen {
                     continue;
                 }
                 let scopes = candidates.entry((dimension, value, first)).or_default();
-                let known = Some(Known { history, count, habit: history.habit(dimension, settings) });
+                let known = Some(Known {
+                    history,
+                    count,
+                    habit: history.habit(dimension, settings),
+                    is_constant: history.is_constant(dimension, settings),
+                });
                 match subject {
                     Subject::Principal(_) => scopes.principal = known,
                     Subject::Account(_) => scopes.account = known,
@@ -185,34 +191,38 @@ impl FirstSeen {
         }
         candidates
     }
+}
 
-    fn judge(&self, dimension: Dimension, value: &str, first: &First, scopes: Scopes<'_>) -> Option<Novelty> {
-        let (scope, weight, known) = match (scopes.principal, scopes.account) {
-            (Some(own), Some(account)) => {
-                let rarer = if account.habit < own.habit { account.habit } else { own.habit };
-                (Scope::Both, 1.5 / (1.0 + rarer), own)
-            }
-            (Some(own), None) => (Scope::Principal, 0.5 / (1.0 + own.habit), own),
-            (None, Some(account)) => (Scope::Account, 1.0 / (1.0 + account.habit), account),
-            (None, None) => return None,
-        };
-        let service = if first.principal.starts_with("service/") { 0.05 } else { 1.0 };
-        let forwarded = if first.is_by_service { 0.2 } else { 1.0 };
-        let novelty = Novelty {
-            dimension,
-            value: value.to_owned(),
-            scope,
-            time: first.time,
-            event_id: first.event_id.to_string(),
-            call: first.call.to_string(),
-            address: first.address.to_string(),
-            count: known.count,
-            days: ((first.time - known.history.first?) / DAY_US).max(0) as u64,
-            events: known.history.events_before(first.time),
-            score: base(dimension, first) * weight * service * forwarded,
-        };
-        Some(novelty)
-    }
+/// How much a new value says; `None` if it is new for nobody.
+fn judge(dimension: Dimension, value: &str, first: &First, scopes: Scopes<'_>) -> Option<Novelty> {
+    let (scope, weight, known) = match (scopes.principal, scopes.account) {
+        (Some(own), Some(account)) => {
+            let rarer = if account.habit < own.habit { account.habit } else { own.habit };
+            (Scope::Both, 1.5 / (1.0 + rarer), own)
+        }
+        (Some(own), None) => {
+            let others_do = if own.is_constant { 0.8 } else { 0.4 };
+            (Scope::Principal, others_do / (1.0 + own.habit), own)
+        }
+        (None, Some(account)) => (Scope::Account, 1.0 / (1.0 + account.habit), account),
+        (None, None) => return None,
+    };
+    let service = if first.principal.starts_with("service/") { 0.05 } else { 1.0 };
+    let forwarded = if first.is_by_service { 0.2 } else { 1.0 };
+    let novelty = Novelty {
+        dimension,
+        value: value.to_owned(),
+        scope,
+        time: first.time,
+        event_id: first.event_id.to_string(),
+        call: first.call.to_string(),
+        address: first.address.to_string(),
+        count: known.count,
+        days: ((first.time - known.history.first?) / DAY_US).max(0) as u64,
+        events: known.history.events_before(first.time),
+        score: base(dimension, first) * weight * service * forwarded,
+    };
+    Some(novelty)
 }
 
 type Candidate<'a> = (Dimension, &'a str, &'a First);
@@ -229,6 +239,7 @@ struct Known<'a> {
     history: &'a History,
     count: u64,
     habit: f64,
+    is_constant: bool,
 }
 
 /// How much a new value says by itself: what people rarely change says most.
@@ -261,13 +272,21 @@ impl History {
             && self.events_before(time) >= settings.history_events
     }
 
-    /// How many values were new in the later half of what was learned: who has new ones all the time
-    /// says little with one more.
+    /// How many values were new on a day, in the later half of what was learned: who has new ones
+    /// all the time says little with one more.
     fn habit(&self, dimension: Dimension, settings: &Settings) -> f64 {
         let Some(first) = self.first else { return 0.0 };
         let half = first + (settings.since - first) / 2;
         let values = self.values[dimension as usize].iter().flatten();
-        values.filter(|(_, (first, _))| (half..settings.since).contains(&first.time)).count() as f64
+        let new = values.filter(|(_, (first, _))| (half..settings.since).contains(&first.time)).count();
+        let days = (settings.since - half) as f64 / DAY_US as f64;
+        new as f64 / days.max(1.0)
+    }
+
+    /// True if it had one or two values in all the time before `since`: another one says more.
+    fn is_constant(&self, dimension: Dimension, settings: &Settings) -> bool {
+        let values = self.values[dimension as usize].iter().flatten();
+        (1..=2).contains(&values.filter(|(_, (first, _))| first.time < settings.since).count())
     }
 }
 

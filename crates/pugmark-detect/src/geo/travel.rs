@@ -1,6 +1,6 @@
 //! Who was in two places at once: sessions and people whose calls came from places too far apart.
 //!
-//! Sightings are kept per traveller, network, place and hour, as first and last call with it: enough
+//! Observations are kept per traveller, network, place and hour, as first and last call with it: enough
 //! to see any journey, and the same whatever the order of events.
 
 use std::collections::{BTreeSet, HashMap};
@@ -9,7 +9,7 @@ use pugmark_event::{EventBatch, Leaf};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::db::{GeoDb, Place, network};
-use crate::sighting::{Sighting, Sightings};
+use crate::observed::{Observations, Observed};
 
 /// Kilometres below which two places are one.
 pub const DISTANCE_KM_MIN: f64 = 500.0;
@@ -109,12 +109,12 @@ pub struct Travel {
 impl Travel {
     /// Takes in a batch.
     pub fn read(&mut self, batch: &EventBatch, geo: &GeoDb) {
-        for seen in Sightings::of(batch).iter() {
+        for seen in Observations::of(batch).iter() {
             self.sight(seen, geo);
         }
     }
 
-    fn sight(&mut self, seen: Sighting<'_>, geo: &GeoDb) {
+    fn sight(&mut self, seen: Observed<'_>, geo: &GeoDb) {
         let (Some(time), Some(address)) = (seen.time(), seen.address()) else { return };
         let travellers = [seen.session().map(|id| Traveller::Session(id.to_owned())), person(seen)];
         if travellers.iter().all(Option::is_none) {
@@ -313,7 +313,7 @@ fn judge(traveller: &Traveller, from: &Stop, to: &Stop) -> Option<JourneyKind> {
 }
 
 /// The person who acts, where the record names one: users are people or are at least one machine.
-fn person(seen: Sighting<'_>) -> Option<Traveller> {
+fn person(seen: Observed<'_>) -> Option<Traveller> {
     let is_person = match seen.text(Leaf::ActorType) {
         Some(kind) => kind == "human" || kind == "root",
         None => matches!(seen.text(Leaf::IdentityType), Some("IAMUser" | "Root" | "IdentityCenterUser")),

@@ -88,18 +88,21 @@ fn put(value: &Value, out: &mut Vec<u8>) {
         }
         Value::Array(items) => {
             control(11, items.len(), out);
-            items.iter().for_each(|item| put(item, out));
+            for item in items {
+                put(item, out);
+            }
         }
         Value::String(text) => {
             control(2, text.len(), out);
             out.extend_from_slice(text.as_bytes());
         }
-        number => match number.as_u64() {
-            Some(number) => unsigned(if number < 1 << 16 { 5 } else { 9 }, number, out),
-            None => {
+        number => {
+            if let Some(number) = number.as_u64() {
+                unsigned(if number < 1 << 16 { 5 } else { 9 }, number, out);
+            } else {
                 control(3, 8, out);
                 out.extend_from_slice(&number.as_f64().unwrap_or_default().to_be_bytes());
             }
-        },
+        }
     }
 }

@@ -8,14 +8,14 @@ use pugmark_event::{EventBatch, Leaf, Projection};
 
 /// One event.
 #[derive(Clone, Copy, Debug)]
-pub struct Sighting<'a> {
-    columns: &'a Sightings,
+pub struct Observed<'a> {
+    columns: &'a Observations,
     row: usize,
 }
 
 /// The columns of a batch that are read, opened once for all rows.
 #[derive(Debug)]
-pub(crate) struct Sightings {
+pub(crate) struct Observations {
     texts: Vec<Option<StringViewArray>>,
     time: Option<TimestampMicrosecondArray>,
     read_only: Option<BooleanArray>,
@@ -23,11 +23,11 @@ pub(crate) struct Sightings {
     len: usize,
 }
 
-impl Sightings {
+impl Observations {
     /// Opens the columns of `batch`; a leaf that was not decoded reads as absent.
-    pub(crate) fn of(batch: &EventBatch) -> Sightings {
+    pub(crate) fn of(batch: &EventBatch) -> Observations {
         let resources = batch.record_batch().column_by_name(Leaf::ResourceArn.column().name());
-        Sightings {
+        Observations {
             texts: pugmark_event::FIELDS.iter().map(|field| batch.text(field.leaf)).collect(),
             time: batch.times(Leaf::EventTime),
             read_only: batch.flags(Leaf::ReadOnly),
@@ -37,12 +37,12 @@ impl Sightings {
     }
 
     /// The events, in the order of the batch.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = Sighting<'_>> {
-        (0..self.len).map(|row| Sighting { columns: self, row })
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Observed<'_>> {
+        (0..self.len).map(|row| Observed { columns: self, row })
     }
 }
 
-impl<'a> Sighting<'a> {
+impl<'a> Observed<'a> {
     /// The leaves that are read; others of a batch are passed over. `actor` and `session` are used
     /// where they are there.
     pub fn leaves() -> Projection {
