@@ -84,17 +84,19 @@ pub struct Journey {
 /// First and last of the calls with one key.
 #[derive(Clone, Debug)]
 struct Stay {
-    first: (i64, String),
-    last: (i64, String),
-    address: String,
+    first: At,
+    last: At,
 }
+
+/// Time, id and address of a call.
+type At = (i64, String, String);
 
 #[derive(Clone, Debug)]
 struct Trail {
     /// Principal and account of the first call.
     who: (i64, String, String, String),
     networks: BTreeSet<String>,
-    /// By (hour, network, place); none once there are too many networks.
+    /// By (hour, network); none once there are too many networks.
     stays: Option<HashMap<(i64, String), Stay>>,
 }
 
@@ -121,9 +123,10 @@ impl Travel {
             return;
         }
         let network = network(address, &geo.place(address));
-        let at = (time, seen.text(Leaf::EventId).unwrap_or_default().to_owned());
-        let stay = Stay { first: at.clone(), last: at.clone(), address: address.to_string() };
-        let who = (at.0, at.1, seen.principal().into_owned(), seen.account().to_owned());
+        let id = seen.text(Leaf::EventId).unwrap_or_default();
+        let at = (time, id.to_owned(), address.to_string());
+        let stay = Stay { first: at.clone(), last: at };
+        let who = (time, id.to_owned(), seen.principal().into_owned(), seen.account().to_owned());
         for traveller in travellers.into_iter().flatten() {
             let stays = HashMap::from([((time.div_euclid(HOUR_US), network.clone()), stay.clone())]);
             let networks = BTreeSet::from([network.clone()]);
@@ -260,14 +263,14 @@ impl Trail {
                 known.times += 1;
                 continue;
             }
-            let stop = |network: &str, at: &(i64, String), stay: &Stay| Stop {
-                time: at.0,
-                event_id: at.1.clone(),
-                address: stay.address.clone(),
+            let stop = |network: &str, (time, event_id, address): &At| Stop {
+                time: *time,
+                event_id: event_id.clone(),
+                address: address.clone(),
                 network: network.to_owned(),
-                place: stay.address.parse().map(|address| geo.place(address)).unwrap_or_default(),
+                place: address.parse().map(|address| geo.place(address)).unwrap_or_default(),
             };
-            let (from, to) = (stop(from, &here.last, here), stop(to, &there.first, there));
+            let (from, to) = (stop(from, &here.last), stop(to, &there.first));
             if let Some(kind) = judge(traveller, &from, &to) {
                 let is_hosted = from.place.is_hosted() || to.place.is_hosted();
                 let (_, _, principal, account) = self.who.clone();
@@ -283,7 +286,7 @@ impl Trail {
 impl Stay {
     fn merge(&mut self, other: Stay) {
         if other.first < self.first {
-            (self.first, self.address) = (other.first, other.address);
+            self.first = other.first;
         }
         if other.last > self.last {
             self.last = other.last;
