@@ -4,7 +4,8 @@ mod mmdb;
 
 use proptest::prelude::*;
 use pugmark_decode::{Plan, decode};
-use pugmark_detect::first_seen::{Dimension, FirstSeen, Level, Scope, Settings};
+use pugmark_detect::Level;
+use pugmark_detect::first_seen::{Dimension, FirstSeen, Scope, Settings};
 use pugmark_detect::geo::{GeoDb, Journey, JourneyKind, Travel, Traveller};
 use pugmark_event::{EventBatch, Limits, Projection, days_from_civil, format_time};
 use serde_json::{Value, json};

@@ -13,4 +13,4 @@ mod facts;
 mod novelty;
 
 pub use facts::{CHARGE_MAX, Dimension, FirstSeen, VALUES_MAX};
-pub use novelty::{Burst, Level, Novelty, Scope, Settings, detection_since};
+pub use novelty::{Burst, Novelty, Scope, Settings, detection_since};

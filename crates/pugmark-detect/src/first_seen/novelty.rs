@@ -7,6 +7,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::Level;
+
 use super::facts::{Dimension, First, FirstSeen, History, Subject};
 
 const HOUR_US: i64 = 3_600_000_000;
@@ -74,19 +76,6 @@ pub struct Novelty {
     pub events: u64,
     /// How much it says.
     pub score: f64,
-}
-
-/// How much a burst says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
-    /// Below the usual threshold.
-    Informational,
-    /// Worth a line.
-    Low,
-    /// Worth a look.
-    Medium,
-    /// Several rare things at once.
-    High,
 }
 
 /// A Region that is new for one principal, and not for its account, scores 20: no finding by itself.
