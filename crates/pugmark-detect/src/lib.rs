@@ -21,6 +21,7 @@ mod gates;
 pub mod geo;
 mod level;
 mod load;
+mod news;
 mod observed;
 mod own;
 mod row;

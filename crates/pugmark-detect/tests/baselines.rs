@@ -128,6 +128,10 @@ fn new_things_of_one_principal_within_an_hour_are_one_finding_that_says_how_nove
     let dimensions: Vec<Dimension> = burst.novelties.iter().map(|novelty| novelty.dimension).collect();
     assert_eq!(dimensions.iter().filter(|one| **one == Dimension::Call).count(), 3);
     assert!(burst.novelties.iter().all(|novelty| novelty.scope == Scope::Both));
+    let finding = burst.finding();
+    assert_eq!((finding.level(), finding.count), (Level::High, 3));
+    assert_eq!(finding.id, burst.finding().id);
+    assert_eq!(finding.addresses.words(), SYDNEY);
 }
 
 #[test]
@@ -186,6 +190,7 @@ fn nobody_is_in_berlin_and_an_hour_later_in_sydney() {
     let found = journeys(&records, &world());
     let [journey] = &found[..] else { unreachable!("one journey, not {found:?}") };
     assert!(matches!(journey.kind, JourneyKind::TooFast { speed_kmh, .. } if speed_kmh > 15_000.0));
+    assert_eq!((journey.finding().level(), journey.finding().count), (Level::High, 2));
     assert_eq!(journey.text(), "from Berlin, DE to Sydney, AU: 16055 km in 60 minutes, 16055 km/h");
     let next_day = with(event(2, start() + 30 * HOUR, "noor"), json!({"sourceIPAddress": SYDNEY}));
     assert!(journeys(&[event(1, start(), "noor"), next_day], &world()).is_empty());
