@@ -17,10 +17,14 @@ mod coverage;
 mod detection;
 mod dispatch;
 mod finding;
+pub mod first_seen;
 mod gates;
+pub mod geo;
 mod level;
 mod lint;
 mod load;
+mod news;
+mod observed;
 mod own;
 mod row;
 mod rule;
@@ -37,6 +41,7 @@ pub use load::{
     Broken, FILE_BYTES_MAX, GROUPS_MAX, LoadOptions, LoadReport, RuleFile, RuleSet, VALUES_MAX,
     WINDOW_EVENTS_MAX,
 };
+pub use observed::Observed;
 pub use own::own_rules;
 /// Why a rule did or did not match, condition by condition.
 pub use rsigma_eval::RuleExplanation as Explanation;
