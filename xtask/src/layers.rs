@@ -23,6 +23,7 @@ const ALLOWED: [(&str, &[&str]); 13] = [
             "pugmark-event",
             "pugmark-source",
             "pugmark-decode",
+            "pugmark-detect",
             "pugmark-scan",
             "pugmark-integrity",
             "pugmark-lineage",

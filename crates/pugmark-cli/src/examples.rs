@@ -74,6 +74,24 @@ Examples:
   pugmark verify logs/ --keys keys.json --output aws --when 2026-08 --trail arn:aws:cloudtrail:eu-west-1:111122223333:trail/main
 ";
 
+pub(crate) const DETECT: &str = "\
+Examples:
+  pugmark detect logs/                                our own rules, worst findings first
+  pugmark detect s3://acme-logs/AWSLogs/ --since 7d --level high --fail-on high
+  pugmark detect logs/ --rules sigma/rules/cloud/aws/ --output jsonl > findings.jsonl
+  pugmark detect logs/ --output html --to findings.html
+  pugmark detect logs/ --baseline findings.jsonl --suppress known.toml
+";
+
+pub(crate) const RULES: &str = "\
+Examples:
+  pugmark rules list                                  our own rules
+  pugmark rules lint --rules my-rules/                broken rules, unknown events, missing words
+  pugmark rules test --rules my-rules/ --junit rules.xml
+  pugmark rules explain 'Trail stopped' logs/ 0a1b2c3d-1111-2222-3333-444455556666
+  pugmark rules coverage --output navigator > layer.json
+";
+
 pub(crate) const WHO: &str = "\
 Examples:
   pugmark who logs/ ASIAEXAMPLE000000001              the person behind a temporary key

@@ -22,6 +22,7 @@ mod event_names;
 mod examples;
 mod exit;
 mod filter;
+mod html;
 mod json_path;
 mod pattern;
 mod plan;

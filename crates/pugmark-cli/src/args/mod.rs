@@ -1,5 +1,6 @@
 //! The command line as typed; `plan.rs` makes objects of it.
 
+pub(crate) mod detect;
 pub(crate) mod evidence;
 pub(crate) mod lineage;
 
@@ -55,6 +56,9 @@ pub(crate) enum Command {
     /// Who really did it
     #[command(flatten)]
     Lineage(lineage::LineageCommand),
+    /// Attacks and the rules that find them
+    #[command(flatten)]
+    Detect(detect::DetectCommand),
     /// What the answers stand on
     #[command(flatten)]
     Evidence(evidence::EvidenceCommand),

@@ -1,5 +1,6 @@
 //! One module per command; here, what a command is started with.
 
+mod detect;
 mod doctor;
 mod evidence;
 mod generate;
@@ -61,6 +62,7 @@ pub(crate) fn run(args: Args) -> Result<Exit, Failure> {
             let Some(start) = Start::reading(&args.read, examples::STATS)? else { return Ok(Exit::Done) };
             stats::stats(&args, &start)
         }
+        Command::Detect(command) => detect::run(command),
         Command::Evidence(command) => evidence::run(command),
         Command::Lineage(command) => lineage::run(command),
         other => run_other(other),
@@ -118,6 +120,7 @@ fn run_other(command: Command) -> Result<Exit, Failure> {
         | Command::Sql(_)
         | Command::Show(_)
         | Command::Stats(_)
+        | Command::Detect(_)
         | Command::Evidence(_)
         | Command::Lineage(_) => {
             unreachable!("`run` has dealt with the commands that read events")

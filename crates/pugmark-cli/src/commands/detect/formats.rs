@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use pugmark_detect::{Finding, Level};
+use pugmark_detect::{Few, Finding, Level};
 use pugmark_event::format_time;
 use serde_json::{Value, json};
 
@@ -23,20 +23,17 @@ pub(super) fn print(
 ) -> Result<u64, Failure> {
     let printer = &start.printer;
     let told = &answer.told[..limit.unwrap_or(usize::MAX).min(answer.told.len())];
-    let lines = |line: &dyn Fn(&Told) -> Vec<Value>| {
-        told.iter().flat_map(line).map(|value| format!("{value}\n")).collect::<String>()
-    };
     let text = match (form, printer.format()) {
         (Some("html"), _) => report::html(answer, &start.now),
-        (Some("ocsf"), _) => lines(&|told| vec![ocsf(told, &start.now)]),
-        (Some("timesketch"), _) => lines(&timesketch),
+        (Some("ocsf"), _) => lines(told, |told| vec![ocsf(told, &start.now)]),
+        (Some("timesketch"), _) => lines(told, timesketch),
         (Some("sarif"), _) => pretty(&sarif(told)),
         (_, Format::Table | Format::Md) => {
             let (text, shown) = page::text(answer, limit, printer);
             printer.report(&text)?;
             return Ok(shown);
         }
-        (_, Format::Jsonl) => lines(&|told| vec![document(told)]),
+        (_, Format::Jsonl) => lines(told, |told| vec![document(told)]),
         (_, Format::Json) => {
             let findings: Vec<Value> = told.iter().map(document).collect();
             pretty(&json!({"v": 1, "events": answer.sums.events, "matched": answer.sums.events_matched,
@@ -51,6 +48,11 @@ pub(super) fn print(
     Ok(told.len() as u64)
 }
 
+/// One JSON document per line.
+fn lines(told: &[Told], line: impl Fn(&Told) -> Vec<Value>) -> String {
+    told.iter().flat_map(line).fold(String::new(), |out, value| out + &value.to_string() + "\n")
+}
+
 fn pretty(value: &Value) -> String {
     let mut out = String::new();
     json_document(&value.to_string(), &mut out);
@@ -58,10 +60,13 @@ fn pretty(value: &Value) -> String {
     out
 }
 
+fn list(few: &Few) -> Vec<&str> {
+    few.texts.iter().map(|text| &**text).collect()
+}
+
 /// A finding with every member.
 fn document(told: &Told) -> Value {
     let Told { finding, chain, because, is_new } = told;
-    let list = |few: &pugmark_detect::Few| few.texts.iter().map(|text| &**text).collect::<Vec<_>>();
     let mut value = json!({
         "v": 1, "id": finding.id, "level": finding.level().name(), "title": finding.rule.title,
         "rule": finding.rule.id, "source": finding.source, "file": finding.rule.file,

@@ -1,12 +1,10 @@
 //! `pugmark rules`: lists, checks, tests, explains.
 
-use std::collections::BTreeMap;
 use std::io::Write as _;
 
-use pugmark_detect::{Detection, RuleText, run_tests};
+use pugmark_detect::{Catalog, Covered, Detection, Gravity, Level, Remark, RuleText, run_tests};
 use pugmark_event::{EventBatch, Leaf};
 use pugmark_scan::{Sink, scan};
-use serde_json::json;
 use std::ops::ControlFlow;
 
 use super::super::{Column, print_rows};
@@ -75,36 +73,41 @@ fn list(args: &RulesArgs, start: &Start) -> Result<Exit, Failure> {
 
 fn lint(args: &RulesArgs, start: &Start) -> Result<Exit, Failure> {
     let texts = RuleTexts::read(&args.chosen)?;
-    let report = pugmark_detect::lint(&texts.files(), &texts.options(pugmark_detect::Level::Informational));
+    let (_, report) = all_rules(&texts);
+    let remarks =
+        pugmark_detect::lint(&texts.files(), Catalog::builtin(), &texts.options(Level::Informational));
     let columns = [
-        Column::Text("severity"),
+        Column::Text("gravity"),
         Column::Text("file"),
         Column::Number("line"),
         Column::Text("rule"),
-        Column::Text("problem"),
+        Column::Text("remark"),
     ];
-    let row = |problem: &pugmark_detect::Problem| {
-        let severity = if problem.is_error { "✗ error" } else { "! warning" };
-        let cells = [severity.to_owned(), problem.file.clone(), problem.line.to_string()];
-        cells.into_iter().chain([problem.title.clone(), problem.words.clone()]).map(Some).collect()
+    let row = |remark: &Remark| {
+        let gravity = match remark.gravity {
+            Gravity::Error => "✗ error",
+            Gravity::Warning => "! warning",
+        };
+        let cells = [gravity.to_owned(), remark.file.clone(), remark.line.to_string()];
+        cells.into_iter().chain([remark.title.clone(), remark.text.clone()]).map(Some).collect()
     };
-    let rows: Vec<Vec<Option<String>>> = report.problems.iter().map(row).collect();
+    let rows: Vec<Vec<Option<String>>> = remarks.iter().map(row).collect();
     if !rows.is_empty() {
         print_rows(&start.printer, &columns, &rows)?;
     }
-    let errors = report.problems.iter().filter(|problem| problem.is_error).count();
+    let errors = remarks.iter().filter(|remark| remark.gravity == Gravity::Error).count();
     start.printer.note(&format!(
         "{}; {}, {}",
-        files::words(&report.load),
+        files::words(&report),
         counted(errors as u64, "error"),
-        counted((report.problems.len() - errors) as u64, "warning")
+        counted((remarks.len() - errors) as u64, "warning")
     ));
     Ok(if errors > 0 { Exit::No } else { Exit::Done })
 }
 
 fn test(args: &RulesTestArgs, start: &Start) -> Result<Exit, Failure> {
     let texts = RuleTexts::read(&args.chosen)?;
-    let report = run_tests(&texts.files(), &texts.options(pugmark_detect::Level::Informational));
+    let report = run_tests(&texts.files(), &texts.options(Level::Informational));
     if let Some(path) = &args.junit {
         let overwrite = if args.talk.force { Overwrite::Allow } else { Overwrite::Refuse };
         let mut output = Output::file(path, overwrite)?;
@@ -133,33 +136,20 @@ fn test(args: &RulesTestArgs, start: &Start) -> Result<Exit, Failure> {
 /// Rules by technique.
 fn coverage(args: &RulesArgs, is_navigator: bool, start: &Start) -> Result<Exit, Failure> {
     let (rules, report) = all_rules(&RuleTexts::read(&args.chosen)?);
-    let mut techniques: BTreeMap<String, Vec<&str>> = BTreeMap::new();
-    for text in rules.texts().filter(|text| !text.is_silent) {
-        for technique in text.techniques() {
-            techniques.entry(technique).or_default().push(&text.title);
-        }
-    }
     if is_navigator {
-        let entry = |(technique, titles): (&String, &Vec<&str>)| json!({"techniqueID": technique, "score": titles.len(), "comment": titles.join("\n"), "enabled": true});
-        let most = techniques.values().map(Vec::len).max().unwrap_or(1);
-        // Source: MITRE ATT&CK Navigator, layer file format 4.5.
-        let layer = json!({"name": "Pugmark rules", "domain": "enterprise-attack",
-            "versions": {"attack": "15", "navigator": "4.9.1", "layer": "4.5"},
-            "description": files::words(&report), "techniques": techniques.iter().map(entry).collect::<Vec<_>>(),
-            "gradient": {"colors": ["#ffffff", "#1f9d55"], "minValue": 0, "maxValue": most}});
         let mut out = String::new();
-        json_document(&layer.to_string(), &mut out);
+        json_document(&rules.navigator_layer("Pugmark rules").to_string(), &mut out);
         out.push('\n');
         start.printer.report(&out)?;
         return Ok(Exit::Done);
     }
-    let columns = [Column::Text("technique"), Column::Number("rules"), Column::Text("titles")];
-    let rows: Vec<Vec<Option<String>>> = techniques
-        .iter()
-        .map(|(technique, titles)| {
-            [technique.clone(), titles.len().to_string(), titles.join(", ")].map(Some).into()
-        })
-        .collect();
+    let columns =
+        [Column::Text("technique"), Column::Text("worst"), Column::Number("rules"), Column::Text("titles")];
+    let row = |covered: Covered| {
+        let (count, titles) = (covered.rules.len().to_string(), covered.rules.join(", "));
+        [covered.technique, covered.level.name().to_owned(), count, titles].map(Some).into()
+    };
+    let rows: Vec<Vec<Option<String>>> = rules.coverage().into_iter().map(row).collect();
     print_rows(&start.printer, &columns, &rows)?;
     start.printer.note(&format!("{}, {}", counted(rows.len() as u64, "technique"), files::words(&report)));
     Ok(Exit::Done)

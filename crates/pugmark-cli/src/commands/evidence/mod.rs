@@ -3,7 +3,6 @@
 mod case;
 mod changes;
 mod coverage;
-mod html;
 mod keys;
 mod verify;
 mod witness;

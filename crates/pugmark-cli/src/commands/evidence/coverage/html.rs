@@ -2,9 +2,9 @@
 
 use pugmark_event::{Tally, format_time};
 
-use super::super::html::{self, Head};
 use super::map::{Map, Place};
 use super::report::{headline, heat_level, most, notes, span_words};
+use crate::html::{self, Head};
 use crate::printer::count_words;
 
 /// Slots of the heat map; more are told by table only.

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use pugmark_event::format_time;
 use pugmark_integrity::{Standing, hex};
 
-use super::super::html::{self, Head};
 use super::Verified;
 use super::page::{proven, state, sums, worst_first, worth_a_line};
+use crate::html::{self, Head};
 use crate::printer::{escape, json_string};
 
 /// A part of the report: a title, sentences, and a table.

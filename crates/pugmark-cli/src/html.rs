@@ -24,7 +24,7 @@ table.heat td.h{text-align:center;font-size:.75rem;line-height:1}
 ";
 
 /// A whole page around `body`, which is markup already.
-pub(super) fn page(title: &str, body: &str) -> String {
+pub(crate) fn page(title: &str, body: &str) -> String {
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n\
@@ -35,7 +35,7 @@ pub(super) fn page(title: &str, body: &str) -> String {
 }
 
 /// Text as markup. What a terminal must not see, a page need not see either.
-pub(super) fn text(text: &str) -> String {
+pub(crate) fn text(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in escape(text).chars() {
         match c {
@@ -52,7 +52,7 @@ pub(super) fn text(text: &str) -> String {
 
 /// A column of a table.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Head {
+pub(crate) enum Head {
     /// Text.
     Text(&'static str),
     /// Numbers stand at the right.
@@ -60,7 +60,7 @@ pub(super) enum Head {
 }
 
 /// A table; cells are text, not markup. A cell that begins with `!` or `✗` stands out.
-pub(super) fn table(heads: &[Head], rows: &[Vec<String>]) -> String {
+pub(crate) fn table(heads: &[Head], rows: &[Vec<String>]) -> String {
     let mut out = String::from("<div class=\"scroll\"><table>\n<thead><tr>");
     for head in heads {
         match head {
