@@ -53,7 +53,7 @@ pub(crate) async fn serve(listener: TcpListener, app: Arc<App>, mut stop: watch:
     loop {
         let permit = tokio::select! {
             permit = Arc::clone(&connections).acquire_owned() => permit.map_err(io::Error::other)?,
-            _ = stop.wait_for(|stop| *stop) => break,
+            () = stopped(&mut stop) => break,
         };
         let (stream, peer) = tokio::select! {
             accepted = listener.accept() => match accepted {
@@ -65,7 +65,7 @@ pub(crate) async fn serve(listener: TcpListener, app: Arc<App>, mut stop: watch:
                     continue;
                 }
             },
-            _ = stop.wait_for(|stop| *stop) => break,
+            () = stopped(&mut stop) => break,
         };
         let (app, at_work, stop) = (Arc::clone(&app), Arc::clone(&at_work), stop.clone());
         open.spawn(async move {
@@ -82,6 +82,11 @@ pub(crate) async fn serve(listener: TcpListener, app: Arc<App>, mut stop: watch:
         app.note("stop", "requests were still at work after 10 s and are cut off");
     }
     Ok(())
+}
+
+/// Ends when the server is told to stop, or nobody is left who could.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    drop(stop.wait_for(|stop| *stop).await);
 }
 
 async fn connection(
@@ -104,7 +109,7 @@ async fn connection(
     let mut serving = std::pin::pin!(server.serve_connection(TokioIo::new(stream), service));
     let ended = tokio::select! {
         ended = serving.as_mut() => ended,
-        _ = stop.wait_for(|stop| *stop) => {
+        () = stopped(&mut stop) => {
             serving.as_mut().graceful_shutdown();
             serving.await
         }

@@ -25,7 +25,6 @@ pub(crate) struct Channel {
     /// ARNs of stores.
     destinations: Vec<String>,
     pub(crate) tags: Tags,
-    pub(crate) policy: Option<String>,
 }
 
 impl Channel {
@@ -117,7 +116,6 @@ pub(crate) fn create(call: &Call<'_>) -> Outcome {
             region: region.clone(),
             destinations: destinations(state, input, region)?.ok_or_else(|| missing("Destinations"))?,
             tags,
-            policy: None,
         };
         let mut answer = channel.describe();
         if !channel.tags.is_empty() {

@@ -255,7 +255,6 @@ pub(crate) fn start(call: &Call<'_>) -> Outcome {
 fn run(app: &Arc<App>, query: &Query, cancelled: &Arc<AtomicBool>) {
     let lake = &app.lake;
     let begun = app.now();
-    app.settle();
     let path = lake.queries.rows_path(&query.id);
     let file = RowFile::create(&path, Arc::clone(cancelled));
     let (Ok(mut rows), Ok(())) = (file, lake.queries.advance(&query.id, |query| query.status = Status::Running))

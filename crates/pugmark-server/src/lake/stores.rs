@@ -4,6 +4,7 @@
 //! Source: AWS CloudTrail API Reference, `CreateEventDataStore` and its
 //! neighbours; User Guide, "Event data store lifecycle".
 
+use pugmark_trail::Facts;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -92,11 +93,6 @@ pub(crate) struct Store {
     updated: i64,
     deleted: Option<i64>,
     pub(crate) tags: Tags,
-    pub(crate) policy: Option<String>,
-    /// What `PutEventConfiguration` was given.
-    pub(crate) configuration: Option<Value>,
-    /// What `PutInsightSelectors` was given.
-    pub(crate) insights: Option<Value>,
 }
 
 impl Store {
@@ -117,6 +113,17 @@ impl Store {
             return Err(ApiFault::new("InactiveEventDataStoreException", message));
         }
         Ok(())
+    }
+
+    /// Whether new events go into it.
+    pub(crate) fn is_taking(&self) -> bool {
+        self.status == Status::Enabled
+    }
+
+    /// Whether an event of these facts goes into it.
+    pub(crate) fn takes(&self, facts: &Facts<'_>) -> bool {
+        let is_here = self.is_multi_region || facts.aws_region.as_deref() == Some(&self.region);
+        is_here && crate::taking::takes(&self.selectors, facts)
     }
 
     /// The category that its selectors are of, and all have.
@@ -265,9 +272,6 @@ pub(crate) fn create(call: &Call<'_>) -> Outcome {
         updated: call.now,
         deleted: None,
         tags: tags::read(input, "TagsList")?,
-        policy: None,
-        configuration: None,
-        insights: None,
     };
     if store.is_organization {
         let message = "Organizations are not in use.";
