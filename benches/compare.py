@@ -159,6 +159,8 @@ def contenders(pugmark, directory, truth):
         ("errors", "pugmark search --errors", ["search", directory, "--errors", "--output", "jsonl"], "lines"),
         ("errors", "pugmark sql", ["sql", directory, "-q", failed, "--output", "csv"], "rows"),
         ("all", "pugmark search, every event in order", ["search", directory, "--output", "jsonl"], "lines"),
+        ("all", "pugmark search --unordered, every column", ["search", directory, "--unordered", "--output", "arrow"], None),
+        ("all", "pugmark sessions", ["sessions", directory, "--output", "csv"], None),
         ("all", "pugmark scan", ["scan", directory], None),
     ]
     rows = [(task, name, [pugmark, *words], check) for task, name, words, check in own] if pugmark else []

@@ -45,6 +45,7 @@ settings! {
     PAGER "pager" "$PAGER or less -FRX" "program for long output; empty for none";
     PLAIN "plain" "false" "ASCII only";
     SUMMARY "summary" "text" "summary on stderr: text, json or none";
+    KEY_FILE "key-file" "keys.json beside the settings" "public keys that `verify --fetch-keys` keeps";
     MEMORY "memory" "1GB" "memory of SQL queries";
     TIMEOUT "timeout" "none" "longest time of an SQL query";
 }
@@ -205,12 +206,17 @@ const WORKING_FILE: &str = "pugmark.toml";
 
 /// The files in order of strength.
 fn files(environment: &dyn Fn(&str) -> Option<String>) -> Vec<PathBuf> {
+    let own = own_folder(environment).map(|folder| folder.join("config.toml"));
+    own.into_iter().chain([PathBuf::from(WORKING_FILE)]).collect()
+}
+
+/// Where this user's settings are, if there is a home at all.
+pub(crate) fn own_folder(environment: &dyn Fn(&str) -> Option<String>) -> Option<PathBuf> {
     let home = environment("XDG_CONFIG_HOME")
         .filter(|path| !path.is_empty())
         .map(PathBuf::from)
         .or_else(|| environment("HOME").map(|home| Path::new(&home).join(".config")));
-    let own = home.map(|home| home.join("pugmark").join("config.toml"));
-    own.into_iter().chain([PathBuf::from(WORKING_FILE)]).collect()
+    home.map(|home| home.join("pugmark"))
 }
 
 #[cfg(test)]

@@ -68,7 +68,7 @@ Examples:
 pub(crate) const VERIFY: &str = "\
 Examples:
   pugmark verify logs/ --keys keys.json
-  pugmark verify s3://acme-logs/AWSLogs/ --keys keys/ --when 2026-08 --account 111122223333
+  pugmark verify s3://acme-logs/AWSLogs/ --fetch-keys --when 2026-08 --account 111122223333
   pugmark verify evidence.zip --keys keys.pem --output jsonl
   pugmark verify logs/ --keys keys.json --output html --to evidence.html
   pugmark verify logs/ --keys keys.json --output aws --when 2026-08 --trail arn:aws:cloudtrail:eu-west-1:111122223333:trail/main

@@ -6,7 +6,8 @@ use anstream::ColorChoice;
 use jiff::Zoned;
 use jiff::tz::TimeZone;
 use pugmark_event::{Limits, TimeRange};
-use pugmark_source::{Access, Location, Selection};
+use pugmark_integrity::Reading as Gathering;
+use pugmark_source::{Access, Listing, Location, Progress, Selection, SourceError, list};
 
 use crate::args::{AccessArgs, SelectArgs, TalkArgs};
 use crate::config::{Setting, Settings};
@@ -147,6 +148,18 @@ impl Reading {
     }
 }
 
+impl Reading {
+    /// The objects that are read.
+    pub(crate) fn list(&self, progress: &Progress) -> Result<Listing, SourceError> {
+        list(&self.locations, &self.selection, &self.access, &self.limits, progress)
+    }
+
+    /// How evidence is gathered.
+    pub(crate) fn gathering<'a>(&'a self, progress: &'a Progress) -> Gathering<'a> {
+        Gathering { access: &self.access, limits: &self.limits, threads: self.threads, progress }
+    }
+}
+
 fn range(select: &SelectArgs, now: &Zoned) -> Result<TimeRange, Failure> {
     if let Some(text) = &select.when {
         return Ok(time_expr::range(text, now)?);
@@ -227,8 +240,8 @@ pub(crate) fn span(text: &str, now: &Zoned) -> Result<Duration, Failure> {
     Ok(Duration::from_micros(micros.max(0) as u64))
 }
 
-impl From<pugmark_source::SourceError> for Failure {
-    fn from(error: pugmark_source::SourceError) -> Failure {
+impl From<SourceError> for Failure {
+    fn from(error: SourceError) -> Failure {
         Failure::Told { message: error.to_string(), hint: error.hint() }
     }
 }

@@ -14,7 +14,7 @@ use pugmark_event::{EventBatch, Leaf, Projection, Tally, TimeRange};
 use pugmark_lineage::{Caller, Causes, Facts, Folded, Folds, Lineage, LineageColumns, LineageOnce};
 use pugmark_query::ComputedTable;
 use pugmark_scan::{Request, ScanError, Sink, scan};
-use pugmark_source::{Location, Progress, Selection, list};
+use pugmark_source::{Location, Progress, Selection};
 
 use crate::exit::Failure;
 use crate::plan::Reading;
@@ -34,15 +34,7 @@ pub(crate) struct Provenance {
 
 impl Provenance {
     /// The lineage of what `reading` is about. Nothing is read yet.
-    ///
-    /// Fails for standard input, which cannot be read twice.
-    pub(crate) fn new(reading: &Reading, run: &Run<'_>) -> Result<Provenance, Failure> {
-        if is_read_once(reading) {
-            return Err(Failure::new(
-                "lineage reads its input twice, and stdin can be read only once",
-                "save it to a file first",
-            ));
-        }
+    pub(crate) fn new(reading: &Reading, run: &Run<'_>) -> Provenance {
         let since = reading.selection.range.since.map(|since| since.saturating_sub(BEFORE_US));
         let range = TimeRange { since, until: reading.selection.range.until };
         let selection = Selection { range, ..Selection::default() };
@@ -55,7 +47,7 @@ impl Provenance {
             read.get_or_init(|| sums);
             Ok(lineage)
         });
-        Ok(Provenance { reading, progress, lineage: Arc::new(lineage), tally })
+        Provenance { reading, progress, lineage: Arc::new(lineage), tally }
     }
 
     /// Reads everything, the first time.
@@ -90,10 +82,13 @@ impl Provenance {
 }
 
 fn work_out(reading: &Reading, progress: &Progress) -> Result<(Lineage, Tally), ScanError> {
-    let Reading { locations, selection, access, limits, .. } = reading;
-    let listing = list(locations, selection, access, limits, progress)?;
+    if is_read_once(reading) {
+        let refusal =
+            "lineage reads its input twice, and stdin can be read only once: save it to a file first";
+        return Err(ScanError::Filter(refusal.to_owned()));
+    }
     let request = request(reading, Facts::leaves());
-    let (facts, tally) = scan(listing, &request, progress, Facts::default)?;
+    let (facts, tally) = scan(reading.list(progress)?, &request, progress, Facts::default)?;
     let facts = facts.into_iter().reduce(Facts::merge).unwrap_or_default();
     Ok((facts.resolve(), tally))
 }
@@ -114,8 +109,7 @@ struct Table {
 impl Table {
     /// Every request that made services act, with what they did: a second reading of the input.
     fn consequences(&self, lineage: &Lineage) -> Result<Folded, ScanError> {
-        let Reading { locations, selection, access, limits, .. } = self.reading.as_ref();
-        let listing = list(locations, selection, access, limits, &self.progress)?;
+        let listing = self.reading.list(&self.progress)?;
         let leaves = Caller::LEAVES.into_iter().chain(Causes::LEAVES).chain([Leaf::EventId]);
         let request = request(&self.reading, leaves.collect());
         let make = || Folding { lineage, folds: Folds::default() };
@@ -158,18 +152,17 @@ impl Sink for Folding<'_> {
 
 /// Lets `request` fill the columns of lineage that it wants; from standard
 /// input they stay empty, and the person is told.
-pub(crate) fn attach(reading: &Reading, run: &Run<'_>, request: &mut Request) -> Result<(), Failure> {
+pub(crate) fn attach(reading: &Reading, run: &Run<'_>, request: &mut Request) {
     if request.projection.intersection(leaves()).is_none() {
-        return Ok(());
+        return;
     }
     if is_read_once(reading) {
         run.printer.note(
             "stdin can be read only once, so chains of roles are not followed; save it to a file first",
         );
-        return Ok(());
+        return;
     }
-    request.annotators.push(Provenance::new(reading, run)?.columns());
-    Ok(())
+    request.annotators.push(Provenance::new(reading, run).columns());
 }
 
 /// The columns that lineage fills.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use pugmark_event::{Projection, Tally, TimeRange};
 use pugmark_scan::Request;
-use pugmark_source::{Coverage, Listing, Progress, list};
+use pugmark_source::{Coverage, Listing, Progress};
 
 use crate::exit::{Exit, Failure};
 use crate::plan::Reading;
@@ -53,8 +53,7 @@ impl<'a> Run<'a> {
         if !reading.selection.range.is_open() {
             self.printer.note(&format!("time: {}", time_expr::echo(reading.selection.range)));
         }
-        let listing =
-            list(&reading.locations, &reading.selection, &reading.access, &reading.limits, &self.progress)?;
+        let listing = reading.list(&self.progress)?;
         let listed = Listed {
             coverage: listing.coverage.clone(),
             opened: listing.entries.len() as u64,

@@ -2,9 +2,11 @@
 
 mod common;
 
-use std::io::Write;
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener};
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
+use std::thread::{self, JoinHandle};
 
 use common::{Desk, event, small_trail, user};
 use flate2::Compression;
@@ -54,10 +56,36 @@ fn place(key: &str) -> S3Place {
 
 impl Trail {
     fn new() -> Trail {
+        Trail::of((0..12).map(|hour| (hour, records(hour))).collect())
+    }
+
+    /// Stopped by alice in the hour of 02 and started again at 06.
+    fn paused() -> Trail {
+        let stop = event(
+            777,
+            "02:59:00",
+            "StopLogging",
+            &format!(
+                r#"{},"requestParameters":{{"name":"arn:aws:cloudtrail:{REGION}:{ACCOUNT}:trail/main"}}"#,
+                user("alice")
+            ),
+        );
+        let stop = stop.replace("iam.amazonaws.com", "cloudtrail.amazonaws.com");
+        let last = records(2).replace("]}", &format!(",{stop}]}}"));
+        let hours = [(0, records(0)), (1, records(1)), (2, last), (6, records(6)), (7, records(7))];
+        Trail::of(hours.into())
+    }
+
+    /// Log files of some hours; a digest that follows a pause begins a chain.
+    fn of(hours: Vec<(u32, String)>) -> Trail {
         let desk = Desk::new();
         let (mut logs, mut digests, mut previous) = (Vec::new(), Vec::new(), None);
-        for hour in 0..12 {
-            let text = records(hour);
+        let mut next = 0;
+        for (hour, text) in hours {
+            if hour != next {
+                previous = None;
+            }
+            next = hour + 1;
             let key = log_key(hour, 15);
             logs.push(desk.file(&format!("logs/{key}"), gzip(text.as_bytes())));
             let file = ListedFile {
@@ -130,6 +158,102 @@ fn a_clean_copy_is_proven_without_network() {
     assert_eq!(answer.code, 0, "{}{}", answer.stdout, answer.stderr);
     let head = answer.stdout.lines().next().expect("a line");
     assert_eq!(head, "✓ proven · 1 chain · 12 digests · 12 log files · 24 valid");
+}
+
+/// Answers each of `pages` once, as `CloudTrail` would on a loopback address; gives back the requests.
+fn key_server(pages: Vec<(u16, String)>) -> (String, JoinHandle<Vec<String>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let serve = move || {
+        let answer = |(status, page): (u16, String)| {
+            let (mut stream, _) = listener.accept().expect("a request");
+            let mut request = Vec::new();
+            let is_whole = |request: &[u8]| {
+                let text = String::from_utf8_lossy(request).to_lowercase();
+                text.split_once("\r\n\r\n").is_some_and(|(head, body)| {
+                    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+                    length.is_some_and(|length| Ok(body.len()) == length.parse())
+                })
+            };
+            while !is_whole(&request) {
+                let mut part = [0; 4096];
+                let count = stream.read(&mut part).expect("a request");
+                assert!(count > 0, "cut: {}", String::from_utf8_lossy(&request));
+                request.extend_from_slice(&part[..count]);
+            }
+            let length = page.len();
+            write!(
+                stream,
+                "HTTP/1.1 {status} X\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{page}"
+            )
+            .expect("an answer");
+            stream.shutdown(Shutdown::Write).expect("an end");
+            String::from_utf8(request).expect("UTF-8")
+        };
+        pages.into_iter().map(answer).collect()
+    };
+    (url, thread::spawn(serve))
+}
+
+#[test]
+fn a_gap_names_the_call_that_stopped_the_trail() {
+    let trail = Trail::paused();
+    let answer = trail.desk.run_as_is(&["verify", "logs", "--keys", "keys.json", "--output", "jsonl"]);
+    let gaps = lines(&answer.stdout, r#""kind":"gap""#);
+    assert_eq!(gaps.len(), 1, "{}", answer.stdout);
+    assert!(gaps[0].contains("; StopLogging by alice at 2026-08-01T02:59:00Z"), "{}", gaps[0]);
+}
+
+#[test]
+fn keys_are_asked_for_once_and_kept_with_where_they_came_from() {
+    let trail = Trail::new();
+    let given = std::fs::read_to_string(trail.desk.path().join("keys.json")).expect("keys");
+    let key: serde_json::Value = serde_json::from_str(&given).expect("JSON");
+    let value = key["PublicKeyList"][0]["Value"].clone();
+    let page = |page: serde_json::Value| page.to_string();
+    let pages = vec![
+        (503, String::new()),
+        (200, page(serde_json::json!({"PublicKeyList": [], "NextToken": "t1"}))),
+        (200, page(serde_json::json!({"PublicKeyList": [{"Value": value, "ValidityStartTime": 1.7e9}]}))),
+    ];
+    let (url, server) = key_server(pages);
+    let words = ["verify", "logs", "--fetch-keys", "--keys-endpoint-url", &url, "--output", "table"];
+    let fetch = trail
+        .desk
+        .command(&words)
+        .envs([("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE"), ("AWS_SECRET_ACCESS_KEY", "secret-example")])
+        .output()
+        .expect("pugmark runs");
+    assert!(fetch.stdout.starts_with("✓ proven".as_bytes()), "{}", String::from_utf8_lossy(&fetch.stderr));
+    let requests = server.join().expect("a server");
+    assert!(requests[0].contains("Credential=AKIAEXAMPLE/"), "{}", requests[0]);
+    assert!(requests[0].contains("/us-east-1/cloudtrail/aws4_request"), "{}", requests[0]);
+    assert!(requests[0].ends_with(r#"{"StartTime":1785542400,"EndTime":1785585601}"#), "{}", requests[0]);
+    assert!(requests[2].contains(r#""NextToken":"t1""#), "{}", requests[2]);
+    let kept = std::fs::read_to_string(trail.desk.path().join(".config/pugmark/keys.json")).expect("kept");
+    assert!(kept.contains(&format!("ListPublicKeys of {url}, asked 2")), "{kept}");
+    let offline = trail.desk.run_as_is(&["verify", "logs", "--output", "table"]);
+    assert_eq!(offline.code, 0, "{}", offline.stderr);
+}
+
+#[test]
+fn a_refused_question_for_keys_tells_the_missing_permission() {
+    let trail = Trail::new();
+    let denial = r#"{"__type":"AccessDeniedException","message":"not you"}"#;
+    let (url, server) = key_server(vec![(400, denial.to_owned())]);
+    let answer = trail
+        .desk
+        .command(&["verify", "logs", "--fetch-keys", "--keys-endpoint-url", &url])
+        .envs([("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE"), ("AWS_SECRET_ACCESS_KEY", "secret-example")])
+        .output()
+        .expect("pugmark runs");
+    server.join().expect("a server");
+    let said = String::from_utf8(answer.stderr).expect("UTF-8");
+    assert_eq!(answer.status.code(), Some(2), "{said}");
+    assert!(
+        said.contains("AccessDeniedException: not you") && said.contains("cloudtrail:ListPublicKeys"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -293,6 +417,17 @@ fn sql_and_stats_and_scan_know_what_is_verified() {
     assert!(scan.stderr.contains("verified rows: 14 valid, 2 modified"), "{}", scan.stderr);
     let table = trail.desk.run(&["search", "logs", "-n", "1", "--output", "table"]);
     assert!(!table.stdout.contains("verified"), "{}", table.stdout);
+}
+
+#[test]
+fn rows_that_are_read_twice_are_counted_once() {
+    let trail = Trail::tampered();
+    let query =
+        "SELECT count(*) FROM events a JOIN events b ON a.eventid = b.eventid WHERE a.verified = b.verified";
+    let sql =
+        trail.desk.run(&["sql", "logs", "-q", query, "--verify", "--keys", "keys.json", "--output", "csv"]);
+    assert!(sql.stdout.contains("23"), "{}", sql.stdout);
+    assert!(sql.stderr.contains("verified rows: 14 valid, 2 modified"), "{}", sql.stderr);
 }
 
 #[test]

@@ -309,3 +309,18 @@ fn lineage_of_standard_input_is_refused_with_a_hint() {
     assert_eq!(answer.code, 2);
     assert!(answer.stderr.contains("stdin can be read only once"), "{}", answer.stderr);
 }
+
+#[test]
+fn sql_that_names_an_actor_on_standard_input_is_refused_with_a_hint() {
+    let desk = trail();
+    let answer = desk.run_as_is(&["sql", "-", "-q", "SELECT actor FROM events"]);
+    assert_eq!((answer.code, answer.stdout.as_str()), (2, ""));
+    assert!(answer.stderr.contains("stdin can be read only once"), "{}", answer.stderr);
+}
+
+#[test]
+fn a_name_that_fits_a_person_and_her_sessions_counts_each_event_once() {
+    let desk = trail();
+    let page = desk.run(&["who", "logs", "noor", "--output", "table"]).stdout;
+    assert!(page.contains("3 events"), "{page}");
+}

@@ -294,37 +294,18 @@ impl Columns {
         Ok(end)
     }
 
-    /// The first object of a list at or after `at`, or the list's end.
+    /// The next object of a list at or after `at`, or the list's end, which may not follow a comma.
     #[inline(always)]
     pub(crate) fn item<L: Lanes>(
         &mut self,
         lanes: L,
         text: &Text<'_>,
         at: usize,
-        walk: &mut Walk,
+        (walk, may_close): (&mut Walk, bool),
     ) -> Result<Item, (Stop, usize)> {
         let item = match text.bytes[at] {
             b'{' => Item::Open(at),
-            _ => self.odd_item(lanes, text, at, (walk, true)).map_err(|stop| (stop, at))?,
-        };
-        if matches!(item, Item::Open(_)) {
-            walk.open(walk.frame.context, FrameKind::Item);
-        }
-        Ok(item)
-    }
-
-    /// The next object of a list at or after `at`, which follows a comma, or the list's end.
-    #[inline(always)]
-    pub(crate) fn next_item<L: Lanes>(
-        &mut self,
-        lanes: L,
-        text: &Text<'_>,
-        at: usize,
-        walk: &mut Walk,
-    ) -> Result<Item, (Stop, usize)> {
-        let item = match text.bytes[at] {
-            b'{' => Item::Open(at),
-            _ => self.odd_item(lanes, text, at, (walk, false)).map_err(|stop| (stop, at))?,
+            _ => self.odd_item(lanes, text, at, (walk, may_close)).map_err(|stop| (stop, at))?,
         };
         if matches!(item, Item::Open(_)) {
             walk.open(walk.frame.context, FrameKind::Item);

@@ -206,7 +206,7 @@ impl Columns {
                 }
                 Pause::List(context, open) => {
                     walk.open(context, FrameKind::List);
-                    match self.item(lanes, text, open + 1, walk)? {
+                    match self.item(lanes, text, open + 1, (walk, true))? {
                         Item::Open(open) => {
                             at = open + 1;
                             continue;
@@ -289,7 +289,7 @@ impl Columns {
                     }
                     walk.close();
                 }
-                (b',', FrameKind::List) => match self.next_item(lanes, text, at + 1, walk)? {
+                (b',', FrameKind::List) => match self.item(lanes, text, at + 1, (walk, false))? {
                     Item::Open(open) => return Ok(After::Member(open + 1)),
                     Item::Close(close) => at = close,
                 },

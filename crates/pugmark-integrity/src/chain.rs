@@ -181,8 +181,14 @@ impl<'e> Chain<'e> {
         let before = self.members.partition_point(|member| member.end <= digest.start);
         let before = self.members[..before].last().map(|member| member.end);
         let object = self.members[at].file.object.clone();
-        let gap =
-            |since, reason| Gap { since, until: digest.start, reason, files: 0, before: object.clone() };
+        let gap = |since, reason| Gap {
+            since,
+            until: digest.start,
+            reason,
+            files: 0,
+            before: object.clone(),
+            calls: Vec::new(),
+        };
         let Some(previous) = &digest.previous else {
             match before {
                 None => links.head(Head::Starting),

@@ -26,6 +26,7 @@ use pugmark_event::{Defect, DefectKind, Fill, Filled, Limits, Object, ObjectKind
 use pugmark_source::{Access, Listing, Metadata, Progress, SourceError, Visitor, visit};
 
 use crate::digest::{DIGEST_BYTES_MAX, Digest, DigestFault};
+use crate::name::DigestName;
 
 /// Uncompressed bytes hashed at a time.
 const CHUNK: usize = 256 << 10;
@@ -62,6 +63,20 @@ pub struct Evidence {
     pub logs: Vec<LogFile>,
     /// Buckets that objects came from; empty for files.
     pub buckets: BTreeSet<String>,
+}
+
+impl Evidence {
+    /// Regions that there are digests of, with the first instant that one of
+    /// them is about and the last, microseconds since 1970 (UTC).
+    pub fn spans(&self) -> BTreeMap<String, (i64, i64)> {
+        let mut spans: BTreeMap<String, (i64, i64)> = BTreeMap::new();
+        for digest in self.digests.iter().filter_map(|file| file.digest.as_ref().ok()) {
+            let Some(name) = DigestName::parse(&digest.place.key) else { continue };
+            let span = spans.entry(name.chain.region).or_insert((digest.start, digest.end));
+            *span = (span.0.min(digest.start), span.1.max(digest.end));
+        }
+        spans
+    }
 }
 
 /// The bytes of one object, without the bytes.

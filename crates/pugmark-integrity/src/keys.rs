@@ -67,6 +67,13 @@ impl PublicKey {
         })
     }
 
+    /// The same key, known to sign digests of `region` only.
+    #[must_use]
+    pub fn of_region(mut self, region: &str) -> PublicKey {
+        self.region = Some(region.to_owned());
+        self
+    }
+
     /// True if `signature` (RSASSA-PKCS1-v1_5 with SHA-256) is of `message`.
     pub fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         self.parsed.verify_sig(message, signature).is_ok()

@@ -223,6 +223,9 @@ pub struct Gap {
     pub files: u64,
     /// The digest after.
     pub before: Arc<Object>,
+    /// Calls of that time that switched the trail, in words; digests do not
+    /// know them, so whoever reads events adds them.
+    pub calls: Vec<String>,
 }
 
 /// How a chain begins.

@@ -45,6 +45,14 @@ pub enum SourceError {
         /// What the service says.
         reason: String,
     },
+    /// Public keys that this caller may not ask for.
+    #[error("cannot ask `{place}` for public keys: {reason}")]
+    KeysDenied {
+        /// The endpoint.
+        place: String,
+        /// What the service says.
+        reason: String,
+    },
     /// No credentials, or none that work.
     #[error("no AWS credentials: {reason}")]
     Credentials {
@@ -73,7 +81,7 @@ impl SourceError {
             SourceError::Path { .. } => "unreadable",
             SourceError::TooManyObjects { .. } => "too-many-objects",
             SourceError::NoBucket { .. } => "not-found",
-            SourceError::Denied { .. } => "access-denied",
+            SourceError::Denied { .. } | SourceError::KeysDenied { .. } => "access-denied",
             SourceError::Credentials { .. } => "no-credentials",
             SourceError::Unreachable { .. } => "unreachable",
             SourceError::Start(_) => "start",
@@ -102,6 +110,7 @@ impl SourceError {
                 let bucket = bucket.unwrap_or(place);
                 Some(format!("the role needs s3:ListBucket on `{bucket}` and s3:GetObject on `{bucket}/*`"))
             }
+            SourceError::KeysDenied { .. } => Some("the role needs cloudtrail:ListPublicKeys on `*`".into()),
             SourceError::Credentials { .. } => Some(
                 "sign in (`aws sso login`), name a profile, or set `AWS_ACCESS_KEY_ID` and its companions"
                     .into(),

@@ -7,6 +7,7 @@
 
 mod download;
 mod folders;
+mod public_keys;
 
 use std::collections::{BTreeMap, HashMap};
 use std::error::Error as _;
@@ -27,6 +28,7 @@ use crate::list::Found;
 use crate::{Access, Location, SourceError};
 
 pub(crate) use download::{Body, Fetch, Fetched};
+pub use public_keys::{KeyQuery, list_public_keys};
 
 /// Credentials are renewed this long before they expire.
 const RENEWAL: Duration = Duration::from_mins(5);

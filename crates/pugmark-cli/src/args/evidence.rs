@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Subcommand, ValueHint};
 
-use super::{AccessArgs, QuietArgs, SOURCE_HELP, SelectArgs, TEMPLATE, TalkArgs};
+use super::{AccessArgs, QuietArgs, ReadArgs, SOURCE_HELP, TEMPLATE, TalkArgs};
 use crate::examples;
 
 /// The commands.
@@ -46,13 +46,7 @@ pub(crate) struct CaseNewArgs {
     #[arg(long = "source", help = SOURCE_HELP, value_name = "SOURCE", required = true, num_args = 1.., value_hint = ValueHint::AnyPath)]
     pub(crate) sources: Vec<String>,
     #[command(flatten)]
-    pub(crate) select: SelectArgs,
-    #[command(flatten)]
-    pub(crate) access: AccessArgs,
-    #[command(flatten)]
-    pub(crate) talk: TalkArgs,
-    #[command(flatten)]
-    pub(crate) quiet: QuietArgs,
+    pub(crate) read: ReadArgs,
 }
 
 /// `pugmark case add`
@@ -93,13 +87,7 @@ pub(crate) struct CoverageArgs {
     #[arg(long)]
     pub(crate) hourly: bool,
     #[command(flatten)]
-    pub(crate) select: SelectArgs,
-    #[command(flatten)]
-    pub(crate) access: AccessArgs,
-    #[command(flatten)]
-    pub(crate) talk: TalkArgs,
-    #[command(flatten)]
-    pub(crate) quiet: QuietArgs,
+    pub(crate) read: ReadArgs,
 }
 
 /// `pugmark verify`
@@ -107,29 +95,29 @@ pub(crate) struct CoverageArgs {
 pub(crate) struct VerifyArgs {
     #[arg(help = SOURCE_HELP, value_name = "SOURCE", required_unless_present_any = ["examples", "explain_config"], value_hint = ValueHint::AnyPath)]
     pub(crate) sources: Vec<String>,
-    /// Public keys: a file or folder of JSON from the AWS CLI, PEM or DER
+    /// Public keys: a file or folder of JSON from the AWS CLI, PEM or DER; by default those fetched before
     #[arg(long, value_name = "PATH", value_hint = ValueHint::AnyPath)]
     pub(crate) keys: Vec<PathBuf>,
+    /// Ask CloudTrail for the keys, and keep them for the next time
+    #[arg(long)]
+    pub(crate) fetch_keys: bool,
+    /// Where to ask for keys, if not AWS
+    #[arg(long, value_name = "URL", requires = "fetch_keys", value_hint = ValueHint::Url)]
+    pub(crate) keys_endpoint_url: Option<String>,
     /// Trails by name or ARN; by default all
     #[arg(long, value_name = "NAME", value_delimiter = ',', help_heading = "Filters")]
     pub(crate) trail: Vec<String>,
     #[command(flatten)]
-    pub(crate) select: SelectArgs,
-    #[command(flatten)]
-    pub(crate) access: AccessArgs,
-    #[command(flatten)]
-    pub(crate) talk: TalkArgs,
-    #[command(flatten)]
-    pub(crate) quiet: QuietArgs,
+    pub(crate) read: ReadArgs,
 }
 
 /// `--verify` of commands that read events.
 #[derive(Clone, Debug, Default, ClapArgs)]
 pub(crate) struct WitnessArgs {
     /// Check what is read against the digests beside it; fills the column `verified`
-    #[arg(long, requires = "keys", help_heading = "Evidence", hide_short_help = true)]
+    #[arg(long, help_heading = "Evidence", hide_short_help = true)]
     pub(crate) verify: bool,
-    /// Public keys for --verify: a file or folder
+    /// Public keys for --verify: a file or folder; by default those fetched before
     #[arg(long, value_name = "PATH", requires = "verify", help_heading = "Evidence", hide_short_help = true, value_hint = ValueHint::AnyPath)]
     pub(crate) keys: Vec<PathBuf>,
 }

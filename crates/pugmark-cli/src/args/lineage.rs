@@ -2,7 +2,7 @@
 
 use clap::{Args as ClapArgs, Subcommand, ValueHint};
 
-use super::{AccessArgs, QuietArgs, SOURCE_HELP, SelectArgs, TEMPLATE, TalkArgs};
+use super::{ReadArgs, SOURCE_HELP, TEMPLATE};
 use crate::examples;
 
 /// The commands.
@@ -56,13 +56,7 @@ pub(crate) struct SessionsArgs {
     #[arg(short = 'n', long, value_name = "N", help_heading = "Output")]
     pub(crate) limit: Option<usize>,
     #[command(flatten)]
-    pub(crate) select: SelectArgs,
-    #[command(flatten)]
-    pub(crate) access: AccessArgs,
-    #[command(flatten)]
-    pub(crate) talk: TalkArgs,
-    #[command(flatten)]
-    pub(crate) quiet: QuietArgs,
+    pub(crate) read: ReadArgs,
 }
 
 /// `who`, `session`, `why`: one subject of a source.
@@ -72,13 +66,7 @@ pub(crate) struct AboutArgs {
     #[arg(value_names = ["SOURCE", "SUBJECT"], num_args = 2.., required_unless_present_any = ["examples", "explain_config"], value_hint = ValueHint::AnyPath)]
     pub(crate) words: Vec<String>,
     #[command(flatten)]
-    pub(crate) select: SelectArgs,
-    #[command(flatten)]
-    pub(crate) access: AccessArgs,
-    #[command(flatten)]
-    pub(crate) talk: TalkArgs,
-    #[command(flatten)]
-    pub(crate) quiet: QuietArgs,
+    pub(crate) read: ReadArgs,
 }
 
 /// `pugmark eks`
@@ -96,11 +84,5 @@ pub(crate) struct EksArgs {
     #[arg(long)]
     pub(crate) events: bool,
     #[command(flatten)]
-    pub(crate) select: SelectArgs,
-    #[command(flatten)]
-    pub(crate) access: AccessArgs,
-    #[command(flatten)]
-    pub(crate) talk: TalkArgs,
-    #[command(flatten)]
-    pub(crate) quiet: QuietArgs,
+    pub(crate) read: ReadArgs,
 }

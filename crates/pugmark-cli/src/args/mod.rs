@@ -182,6 +182,19 @@ pub(crate) struct AccessArgs {
     pub(crate) threads: Option<String>,
 }
 
+/// What every command has that reads events: which, from where, and how the answer looks.
+#[derive(Clone, Debug, Default, ClapArgs)]
+pub(crate) struct ReadArgs {
+    #[command(flatten)]
+    pub(crate) select: SelectArgs,
+    #[command(flatten)]
+    pub(crate) access: AccessArgs,
+    #[command(flatten)]
+    pub(crate) talk: TalkArgs,
+    #[command(flatten)]
+    pub(crate) quiet: QuietArgs,
+}
+
 pub(crate) const SOURCE_HELP: &str = "Folders, files, archives, `-` for stdin, s3://bucket/prefix";
 
 /// `pugmark scan`
@@ -193,15 +206,9 @@ pub(crate) struct ScanArgs {
     #[arg(long, value_name = "N", default_value_t = 8)]
     pub(crate) top: usize,
     #[command(flatten)]
-    pub(crate) select: SelectArgs,
-    #[command(flatten)]
     pub(crate) witness: evidence::WitnessArgs,
     #[command(flatten)]
-    pub(crate) access: AccessArgs,
-    #[command(flatten)]
-    pub(crate) talk: TalkArgs,
-    #[command(flatten)]
-    pub(crate) quiet: QuietArgs,
+    pub(crate) read: ReadArgs,
 }
 
 /// Which events `search` and `stats` are about.
@@ -253,8 +260,6 @@ pub(crate) struct SearchArgs {
     pub(crate) sources: Vec<String>,
     #[command(flatten)]
     pub(crate) filter: FilterArgs,
-    #[command(flatten)]
-    pub(crate) select: SelectArgs,
     /// At most so many events
     #[arg(short = 'n', long, value_name = "N", help_heading = "Output")]
     pub(crate) limit: Option<usize>,
@@ -282,11 +287,7 @@ pub(crate) struct SearchArgs {
     #[command(flatten)]
     pub(crate) witness: evidence::WitnessArgs,
     #[command(flatten)]
-    pub(crate) access: AccessArgs,
-    #[command(flatten)]
-    pub(crate) talk: TalkArgs,
-    #[command(flatten)]
-    pub(crate) quiet: QuietArgs,
+    pub(crate) read: ReadArgs,
 }
 
 /// `pugmark sql`
@@ -341,13 +342,7 @@ pub(crate) struct ShowArgs {
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub(crate) neighbours: usize,
     #[command(flatten)]
-    pub(crate) select: SelectArgs,
-    #[command(flatten)]
-    pub(crate) access: AccessArgs,
-    #[command(flatten)]
-    pub(crate) talk: TalkArgs,
-    #[command(flatten)]
-    pub(crate) quiet: QuietArgs,
+    pub(crate) read: ReadArgs,
 }
 
 /// `pugmark stats`
@@ -362,19 +357,14 @@ pub(crate) struct StatsArgs {
     #[command(flatten)]
     pub(crate) filter: FilterArgs,
     #[command(flatten)]
-    pub(crate) select: SelectArgs,
-    #[command(flatten)]
     pub(crate) witness: evidence::WitnessArgs,
     #[command(flatten)]
-    pub(crate) access: AccessArgs,
-    #[command(flatten)]
-    pub(crate) talk: TalkArgs,
-    #[command(flatten)]
-    pub(crate) quiet: QuietArgs,
+    pub(crate) read: ReadArgs,
 }
 
 /// `pugmark generate`
 #[derive(Clone, Debug, ClapArgs)]
+#[expect(clippy::struct_excessive_bools, reason = "one switch of the command line each")]
 pub(crate) struct GenerateArgs {
     /// A folder that does not exist yet or is empty
     #[arg(value_name = "DIR", required_unless_present_any = ["examples", "explain_config"], value_hint = ValueHint::DirPath)]
@@ -397,6 +387,9 @@ pub(crate) struct GenerateArgs {
     /// How many Regions
     #[arg(long, value_name = "N")]
     pub(crate) regions: Option<u32>,
+    /// Kubernetes audit logs of the clusters too, for `eks --audit`
+    #[arg(long)]
+    pub(crate) audit_logs: bool,
     /// Keys of an organization trail
     #[arg(long)]
     pub(crate) org: bool,

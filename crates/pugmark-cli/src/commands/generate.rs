@@ -1,7 +1,7 @@
 //! `pugmark generate`: a realistic trail to try things on.
 
 use pugmark_event::parse_day;
-use pugmark_sim::Options;
+use pugmark_sim::{Options, Planted};
 
 use super::Start;
 use crate::args::GenerateArgs;
@@ -50,6 +50,7 @@ fn options(args: &GenerateArgs) -> Result<Options, Failure> {
         days: args.days,
         org: args.org,
         attacks: !args.no_attacks,
+        planted: if args.audit_logs { Planted::LineageAndAuditLogs } else { Planted::Lineage },
         ..Options::default()
     };
     if let Some(text) = &args.start {

@@ -19,7 +19,7 @@ use arrow::record_batch::RecordBatch;
 use clap::CommandFactory;
 use jiff::Zoned;
 
-use crate::args::{AccessArgs, Args, Command, TalkArgs};
+use crate::args::{AccessArgs, Args, Command, ReadArgs, TalkArgs};
 use crate::config::Settings;
 use crate::examples;
 use crate::exit::{Exit, Failure};
@@ -40,17 +40,11 @@ pub(crate) fn run(args: Args) -> Result<Exit, Failure> {
     match command {
         Command::Scan(args) => {
             is_meant(&args.sources)?;
-            let Some(start) = Start::new(&args.talk, Some(&args.access), args.quiet.quiet, examples::SCAN)?
-            else {
-                return Ok(Exit::Done);
-            };
+            let Some(start) = Start::reading(&args.read, examples::SCAN)? else { return Ok(Exit::Done) };
             scan::scan(&args, &start)
         }
         Command::Search(args) => {
-            let Some(start) = Start::new(&args.talk, Some(&args.access), args.quiet.quiet, examples::SEARCH)?
-            else {
-                return Ok(Exit::Done);
-            };
+            let Some(start) = Start::reading(&args.read, examples::SEARCH)? else { return Ok(Exit::Done) };
             search::search(&args, &start)
         }
         Command::Sql(args) => {
@@ -60,17 +54,11 @@ pub(crate) fn run(args: Args) -> Result<Exit, Failure> {
             sql::sql(&args, start)
         }
         Command::Show(args) => {
-            let Some(start) = Start::new(&args.talk, Some(&args.access), args.quiet.quiet, examples::SHOW)?
-            else {
-                return Ok(Exit::Done);
-            };
+            let Some(start) = Start::reading(&args.read, examples::SHOW)? else { return Ok(Exit::Done) };
             show::show(&args, &start)
         }
         Command::Stats(args) => {
-            let Some(start) = Start::new(&args.talk, Some(&args.access), args.quiet.quiet, examples::STATS)?
-            else {
-                return Ok(Exit::Done);
-            };
+            let Some(start) = Start::reading(&args.read, examples::STATS)? else { return Ok(Exit::Done) };
             stats::stats(&args, &start)
         }
         Command::Evidence(command) => evidence::run(command),
@@ -137,6 +125,14 @@ fn run_other(command: Command) -> Result<Exit, Failure> {
     }
 }
 
+/// The form of `--output` that only some commands have; the printer, which
+/// knows forms of rows alone, does not see it.
+fn take_form(talk: &mut TalkArgs, forms: &[&'static str]) -> Option<&'static str> {
+    let form = talk.output.as_deref().and_then(|name| forms.iter().copied().find(|form| *form == name))?;
+    talk.output = None;
+    Some(form)
+}
+
 /// What every command is started with.
 pub(crate) struct Start {
     /// The settings, flags included.
@@ -148,6 +144,11 @@ pub(crate) struct Start {
 }
 
 impl Start {
+    /// The start of a command that reads events.
+    fn reading(read: &ReadArgs, examples: &str) -> Result<Option<Start>, Failure> {
+        Start::new(&read.talk, Some(&read.access), read.quiet.quiet, examples)
+    }
+
     /// `None` if only examples or settings were asked for.
     fn new(
         talk: &TalkArgs,

@@ -24,7 +24,7 @@ use crate::view::{self, ViewColumn};
 
 /// Lists, reads, filters, orders, prints.
 pub(super) fn search(args: &SearchArgs, start: &Start) -> Result<Exit, Failure> {
-    let reading = Reading::new(&args.sources, &args.select, &start.settings, &start.now)?;
+    let reading = Reading::new(&args.sources, &args.read.select, &start.settings, &start.now)?;
     let filters = Filters::new(&args.filter, &reading.selection)?;
     let layout = Layout::of(args, start)?;
     let mut request = request(&reading, layout.projection());
@@ -32,13 +32,13 @@ pub(super) fn search(args: &SearchArgs, start: &Start) -> Result<Exit, Failure> 
     request.duplicates = if args.with_duplicates { Duplicates::Keep } else { Duplicates::Collapse };
     request.order = if args.reverse { Order::Descending } else { Order::Ascending };
     request.limit = args.limit;
-    let watch = Watch::new(&args.witness, &reading)?;
+    let watch = Watch::new(&args.witness, &reading, start)?;
     if let Some(watch) = &watch {
         watch.attach(&mut request);
     }
 
     let mut run = Run::start(&start.printer)?;
-    attach(&reading, &run, &mut request)?;
+    attach(&reading, &run, &mut request);
     let (listing, listed) = run.list(&reading)?;
     let found = if args.unordered {
         unordered(listing, &request, &layout, &mut run)?
@@ -155,6 +155,9 @@ fn ordered(
     run.quiet();
     let mut rows = run.printer.rows(&layout.schema(), layout.content())?;
     for batch in events {
+        if run.is_interrupted() {
+            break;
+        }
         layout.print(&batch?, &mut rows)?;
     }
     Ok(Found { shown: rows.finish()?, tally, ended: Ended::AtTheEnd })

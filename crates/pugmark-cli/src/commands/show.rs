@@ -30,7 +30,7 @@ pub(super) fn show(args: &ShowArgs, start: &Start) -> Result<Exit, Failure> {
         Some((id, sources)) if !sources.is_empty() => (id, sources),
         _ => return Err(Failure::new("no event is named", "write `pugmark show SOURCE EVENT_ID`")),
     };
-    let reading = Reading::new(sources, &args.select, &start.settings, &start.now)?;
+    let reading = Reading::new(sources, &args.read.select, &start.settings, &start.now)?;
     let around = plan::span(&args.around, &start.now)?;
     let mut run = Run::start(&start.printer)?;
     let (events, listed, tally) = find(id, &reading, &mut run)?;
@@ -159,8 +159,7 @@ fn neighbours(
     let mut request = request(&near, projection);
     let args = FilterArgs { path: vec![filter], ..FilterArgs::default() };
     Filters::new(&args, &near.selection)?.apply(&mut request);
-    let listing =
-        pugmark_source::list(&near.locations, &near.selection, &near.access, &near.limits, &run.progress)?;
+    let listing = near.list(&run.progress)?;
     let (batches, _) = sorted(listing, &request, &run.progress)?;
     let mut rows = Vec::new();
     for batch in batches {

@@ -32,7 +32,7 @@ pub(super) fn sql(args: &SqlArgs, mut start: Start) -> Result<Exit, Failure> {
     // Accounts and Regions choose rows too: the key of an object may not tell.
     Filters::new(&FilterArgs::default(), &reading.selection)?.apply(&mut request);
     request.duplicates = if args.with_duplicates { Duplicates::Keep } else { Duplicates::Collapse };
-    let watch = Watch::new(&args.witness, &reading)?;
+    let watch = Watch::new(&args.witness, &reading, &start)?;
     if let Some(watch) = &watch {
         // Statements say themselves whether they read the column.
         request.annotators.push(Arc::clone(watch) as Arc<dyn Annotate>);
@@ -48,10 +48,9 @@ pub(super) fn sql(args: &SqlArgs, mut start: Start) -> Result<Exit, Failure> {
     }
     let text = statement(args)?;
     let mut run = Run::start(&start.printer)?;
-    if let Ok(provenance) = Provenance::new(&reading, &run) {
-        options.request.annotators.push(provenance.columns());
-        options.tables = provenance.tables();
-    }
+    let provenance = Provenance::new(&reading, &run);
+    options.request.annotators.push(provenance.columns());
+    options.tables = provenance.tables();
     let (listing, _) = run.list(&reading)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(reading.threads)

@@ -30,19 +30,19 @@ const HOUR_US: i64 = 3_600_000_000;
 pub(super) fn stats(args: &StatsArgs, start: &Start) -> Result<Exit, Failure> {
     let (sources, fields) = split(&args.words)?;
     let keys: Vec<Key> = fields.iter().map(|name| Key::named(name)).collect::<Result<_, _>>()?;
-    let reading = Reading::new(&sources, &args.select, &start.settings, &start.now)?;
+    let reading = Reading::new(&sources, &args.read.select, &start.settings, &start.now)?;
     let filters = Filters::new(&args.filter, &reading.selection)?;
     let mut projection: Projection = keys.iter().flat_map(Key::leaves).collect();
     projection = projection.with(Leaf::EventTime).union(Outcome::LEAVES.into_iter().collect());
     let mut request = request(&reading, projection);
     filters.apply(&mut request);
-    let watch = Watch::new(&args.witness, &reading)?;
+    let watch = Watch::new(&args.witness, &reading, start)?;
     if let Some(watch) = &watch {
         watch.attach(&mut request);
     }
 
     let mut run = Run::start(&start.printer)?;
-    attach(&reading, &run, &mut request)?;
+    attach(&reading, &run, &mut request);
     let (listing, listed) = run.list(&reading)?;
     let (counters, tally) =
         scan(listing, &request, &run.progress, || Counter { keys: &keys, groups: Groups::default() })?;

@@ -95,7 +95,7 @@ struct Joined<'a> {
 
 impl<'a> Fusion<'a> {
     /// The leaves that [`Fusion::read`] wants, beside those of a caller.
-    pub const LEAVES: [Leaf; 8] = [
+    pub const LEAVES: [Leaf; 7] = [
         Leaf::EventTime,
         Leaf::EventId,
         Leaf::EventName,
@@ -103,7 +103,6 @@ impl<'a> Fusion<'a> {
         Leaf::ErrorCode,
         Leaf::RequestParameters,
         Leaf::SourceIpAddress,
-        Leaf::ResourceArn,
     ];
 
     /// Joins `log` with `lineage`; at most `limit` entries are kept, the first ones.

@@ -1,18 +1,91 @@
-//! Public keys from files and folders.
+//! Public keys: from files and folders, from `CloudTrail`, and kept from before.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use pugmark_integrity::PublicKeys;
+use pugmark_integrity::{Evidence, KeyFault, PublicKeys};
+use pugmark_source::{KeyQuery, list_public_keys};
 
+use super::Start;
+use crate::config::{Setting, own_folder};
 use crate::exit::Failure;
+use crate::plan::Reading;
+use crate::printer::{Output, Overwrite, counted};
 
 /// Files of a folder that are looked at.
 const FILES_MAX: usize = 10_000;
 /// No file of keys is longer, in bytes.
 const FILE_BYTES_MAX: u64 = 16 << 20;
 
+/// The keys of `paths`; if none are named, those that were fetched before.
+pub(super) fn known(paths: &[PathBuf], start: &Start) -> Result<PublicKeys, Failure> {
+    if !paths.is_empty() {
+        return read(paths);
+    }
+    let Some(kept) = key_file(start).filter(|kept| kept.is_file()) else { return Ok(PublicKeys::default()) };
+    let keys = read(std::slice::from_ref(&kept))?;
+    start.printer.note(&format!("{} of `{}`", counted(keys.len() as u64, "public key"), kept.display()));
+    Ok(keys)
+}
+
+/// Asks `CloudTrail` for the keys of every Region and time that there are digests of, and keeps them.
+pub(super) fn fetch(
+    evidence: &Evidence,
+    reading: &Reading,
+    endpoint_url: Option<&str>,
+    start: &Start,
+) -> Result<PublicKeys, Failure> {
+    let mut keys = PublicKeys::default();
+    for (region, span) in evidence.spans() {
+        let query = KeyQuery { region: &region, span, endpoint_url };
+        let origin = format!("ListPublicKeys of {}, asked {}", query.endpoint(), start.now.timestamp());
+        let mut found = PublicKeys::default();
+        for page in list_public_keys(&reading.access, &query)? {
+            let fault = |fault: KeyFault| Failure::new(fault.to_string(), "check `--keys-endpoint-url`");
+            found.add(&page, &origin).map_err(fault)?;
+        }
+        start.printer.note(&format!(
+            "{} of {region} from {}",
+            counted(found.len() as u64, "public key"),
+            query.endpoint()
+        ));
+        for key in found.iter() {
+            keys.insert(key.clone().of_region(&region));
+        }
+    }
+    keep(&keys, start)?;
+    Ok(keys)
+}
+
+/// Adds `keys` to those that are kept.
+fn keep(keys: &PublicKeys, start: &Start) -> Result<(), Failure> {
+    let Some(kept) = key_file(start).filter(|_| !keys.is_empty()) else { return Ok(()) };
+    let mut all = if kept.is_file() { read(std::slice::from_ref(&kept))? } else { PublicKeys::default() };
+    all.extend(keys.clone());
+    // A run that ends in the middle leaves the old file.
+    let made = kept.with_extension("json.new");
+    let fail = |error: std::io::Error| Failure::bare(format!("cannot write `{}`: {error}", made.display()));
+    if let Some(folder) = kept.parent() {
+        std::fs::create_dir_all(folder).map_err(fail)?;
+    }
+    let mut output = Output::file(&made, Overwrite::Allow)?;
+    output.write_all(all.to_key_file().as_bytes())?;
+    output.finish()?;
+    std::fs::rename(&made, &kept).map_err(fail)?;
+    start.printer.note(&format!("kept in `{}`, with where they came from", kept.display()));
+    Ok(())
+}
+
+/// Where keys are kept, if there is a place for it.
+fn key_file(start: &Start) -> Option<PathBuf> {
+    match start.settings.get(Setting::KEY_FILE) {
+        Some(path) => Some(PathBuf::from(path)),
+        None => own_folder(&|name| std::env::var(name).ok()).map(|folder| folder.join("keys.json")),
+    }
+}
+
 /// Every key of `paths`. A file that is named must hold one; of a folder, those files count that do.
-pub(super) fn read(paths: &[PathBuf]) -> Result<PublicKeys, Failure> {
+fn read(paths: &[PathBuf]) -> Result<PublicKeys, Failure> {
     let mut keys = PublicKeys::default();
     for path in paths {
         let before = keys.len();
@@ -39,7 +112,7 @@ pub(super) fn read(paths: &[PathBuf]) -> Result<PublicKeys, Failure> {
 pub(super) fn none_given() -> Failure {
     Failure::new(
         "without public keys nothing can be proven",
-        "give `--keys FILE`, such as the answer of \
+        "ask CloudTrail with `verify --fetch-keys`, or give `--keys FILE`, such as the answer of \
          `aws cloudtrail list-public-keys --region REGION --start-time TIME --end-time TIME`",
     )
 }

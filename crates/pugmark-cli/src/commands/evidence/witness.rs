@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::{StringViewArray, StringViewBuilder};
 use pugmark_event::{EventBatch, Leaf, Object, Projection};
-use pugmark_integrity::{Question, Reading as Gathering, Verified, Witness, gather, sha256};
+use pugmark_integrity::{Question, Verified, Witness, gather, sha256};
 use pugmark_scan::{Annotate, Request, ScanError};
 use pugmark_source::{Contents, Location, Progress, list};
 
-use super::keys;
+use super::{Start, keys};
 use crate::args::evidence::WitnessArgs;
 use crate::exit::Failure;
 use crate::plan::Reading;
@@ -25,14 +25,24 @@ const NOT_HASHED: &str = "not hashed";
 pub(crate) struct Watch {
     witness: Witness,
     /// By the object's name.
-    verdicts: Mutex<HashMap<String, Verified>>,
-    /// Rows by verdict.
-    rows: Mutex<BTreeMap<&'static str, u64>>,
+    objects: Mutex<HashMap<String, Hashed>>,
+}
+
+/// What is known of an object that was hashed.
+#[derive(Clone, Copy, Debug)]
+struct Hashed {
+    verdict: Verified,
+    /// Of its last reading: a long list is read twice.
+    rows: u64,
 }
 
 impl Watch {
     /// Reads the digests beside the events, if that was asked for.
-    pub(crate) fn new(args: &WitnessArgs, reading: &Reading) -> Result<Option<Arc<Watch>>, Failure> {
+    pub(crate) fn new(
+        args: &WitnessArgs,
+        reading: &Reading,
+        start: &Start,
+    ) -> Result<Option<Arc<Watch>>, Failure> {
         if !args.verify {
             return Ok(None);
         }
@@ -42,21 +52,18 @@ impl Watch {
                 "give `--verify` a folder, an archive or a bucket that holds digests too",
             ));
         }
-        let keys = keys::read(&args.keys)?;
+        let keys = keys::known(&args.keys, start)?;
+        if keys.is_empty() {
+            return Err(keys::none_given());
+        }
         let mut selection = reading.selection.clone();
         selection.contents = Contents::Digests;
         // The progress line is about events.
         let progress = Progress::default();
         let listing = list(&reading.locations, &selection, &reading.access, &reading.limits, &progress)?;
-        let gathering = Gathering {
-            access: &reading.access,
-            limits: &reading.limits,
-            threads: reading.threads,
-            progress: &progress,
-        };
-        let (evidence, _) = gather(listing, &gathering)?;
+        let (evidence, _) = gather(listing, &reading.gathering(&progress))?;
         let witness = Witness::new(&evidence, &keys, &Question::default());
-        Ok(Some(Arc::new(Watch { witness, verdicts: Mutex::default(), rows: Mutex::default() })))
+        Ok(Some(Arc::new(Watch { witness, objects: Mutex::default() })))
     }
 
     /// Has `request` fill the column, whether or not it is shown.
@@ -67,12 +74,17 @@ impl Watch {
 
     /// Says how many rows were what.
     pub(crate) fn report(&self, printer: &Printer) {
-        let rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rows: BTreeMap<&str, u64> = BTreeMap::new();
+        for object in self.objects.lock().unwrap_or_else(PoisonError::into_inner).values() {
+            *rows.entry(object.verdict.name()).or_default() += object.rows;
+        }
         let mut parts: Vec<String> = Verified::ALL
             .iter()
             .map(|verdict| verdict.name())
-            .chain([NOT_HASHED])
-            .filter_map(|name| Some(format!("{} {name}", count_words(*rows.get(name)?))))
+            .filter_map(|name| {
+                let count = rows.get(name).filter(|count| **count > 0)?;
+                Some(format!("{} {name}", count_words(*count)))
+            })
             .collect();
         if parts.is_empty() {
             parts.push("no row was looked at".to_owned());
@@ -99,38 +111,35 @@ impl Annotate for Watch {
 
     fn object(&self, object: &Object, bytes: &[u8]) {
         let verdict = self.witness.verdict(object, &sha256(bytes));
-        let mut verdicts = self.verdicts.lock().unwrap_or_else(PoisonError::into_inner);
-        verdicts.insert(object.name.clone(), verdict);
+        let mut objects = self.objects.lock().unwrap_or_else(PoisonError::into_inner);
+        objects.insert(object.name.clone(), Hashed { verdict, rows: 0 });
     }
 
     fn annotate(&self, batch: &EventBatch) -> Result<EventBatch, ScanError> {
         let objects = Texts::of(batch, Leaf::SourceObject);
         let mut column = StringViewBuilder::with_capacity(batch.rows());
-        let mut counts: BTreeMap<&'static str, u64> = BTreeMap::new();
-        let mut last: Option<(&str, &'static str)> = None;
-        for row in 0..batch.rows() {
+        let mut row = 0;
+        while row < batch.rows() {
+            // Rows of one object follow each other.
             let name = objects.get(row).unwrap_or_default();
-            let verdict = match last {
-                Some((known, verdict)) if known == name => verdict,
-                _ => self.verdict(name),
-            };
-            last = Some((name, verdict));
-            *counts.entry(verdict).or_default() += 1;
-            column.append_value(verdict);
+            let end = (row..batch.rows()).find(|row| objects.get(*row).unwrap_or_default() != name);
+            let rows = end.unwrap_or(batch.rows()) - row;
+            let verdict = self.count(name, rows as u64);
+            (0..rows).for_each(|_| column.append_value(verdict));
+            row += rows;
         }
-        let mut rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
-        for (verdict, count) in counts {
-            *rows.entry(verdict).or_default() += count;
-        }
-        drop(rows);
         let column: StringViewArray = column.finish();
         Ok(batch.with_text(Leaf::Verified, column)?)
     }
 }
 
 impl Watch {
-    fn verdict(&self, object: &str) -> &'static str {
-        let verdicts = self.verdicts.lock().unwrap_or_else(PoisonError::into_inner);
-        verdicts.get(object).map_or(NOT_HASHED, |verdict| verdict.name())
+    /// The verdict about an object, which has so many more rows.
+    fn count(&self, object: &str, rows: u64) -> &'static str {
+        let mut objects = self.objects.lock().unwrap_or_else(PoisonError::into_inner);
+        objects.get_mut(object).map_or(NOT_HASHED, |hashed| {
+            hashed.rows += rows;
+            hashed.verdict.name()
+        })
     }
 }

@@ -13,9 +13,8 @@ use std::sync::Arc;
 use pugmark_event::{EventBatch, Leaf};
 use pugmark_lineage::{Caller, Lineage, Rows, Session};
 use pugmark_scan::{Sink, scan};
-use pugmark_source::list;
 
-use super::{Column, Start, print_rows};
+use super::{Column, Start, print_rows, take_form};
 use crate::args::lineage::{AboutArgs, LineageCommand};
 use crate::examples;
 use crate::exit::{Exit, Failure};
@@ -23,43 +22,36 @@ use crate::plan::Reading;
 use crate::printer::Ended;
 use crate::provenance::Provenance;
 use crate::run::{Run, request};
+use tree::Form;
 
 /// Does what the command line says.
 pub(super) fn run(command: LineageCommand) -> Result<Exit, Failure> {
     match command {
         LineageCommand::Who(mut args) => {
-            let form = tree::Form::taken_from(&mut args.about.talk);
-            let Some(start) = begin(&args.about, examples::WHO)? else { return Ok(Exit::Done) };
+            let form = take_form(&mut args.about.read.talk, &Form::NAMES).and_then(Form::named);
+            let Some(start) = Start::reading(&args.about.read, examples::WHO)? else { return Ok(Exit::Done) };
             who::who(&args, form, &start)
         }
         LineageCommand::Sessions(args) => {
-            let quiet = args.quiet.quiet;
-            let Some(start) = Start::new(&args.talk, Some(&args.access), quiet, examples::SESSIONS)? else {
-                return Ok(Exit::Done);
-            };
+            let Some(start) = Start::reading(&args.read, examples::SESSIONS)? else { return Ok(Exit::Done) };
             sessions::sessions(&args, &start)
         }
         LineageCommand::Session(mut args) => {
-            let form = tree::Form::taken_from(&mut args.about.talk);
-            let Some(start) = begin(&args.about, examples::SESSION)? else { return Ok(Exit::Done) };
+            let form = take_form(&mut args.about.read.talk, &Form::NAMES).and_then(Form::named);
+            let Some(start) = Start::reading(&args.about.read, examples::SESSION)? else {
+                return Ok(Exit::Done);
+            };
             who::session(&args, form, &start)
         }
         LineageCommand::Eks(args) => {
-            let Some(start) = Start::new(&args.talk, Some(&args.access), args.quiet.quiet, examples::EKS)?
-            else {
-                return Ok(Exit::Done);
-            };
+            let Some(start) = Start::reading(&args.read, examples::EKS)? else { return Ok(Exit::Done) };
             eks::eks(&args, &start)
         }
         LineageCommand::Why(args) => {
-            let Some(start) = begin(&args, examples::WHY)? else { return Ok(Exit::Done) };
+            let Some(start) = Start::reading(&args.read, examples::WHY)? else { return Ok(Exit::Done) };
             why::why(&args, &start)
         }
     }
-}
-
-fn begin(args: &AboutArgs, examples: &str) -> Result<Option<Start>, Failure> {
-    Start::new(&args.talk, Some(&args.access), args.quiet.quiet, examples)
 }
 
 /// A question about one subject, and what is known to answer it.
@@ -79,9 +71,9 @@ impl<'a> Question<'a> {
                 "write the sources first and the subject last",
             ));
         };
-        let reading = Reading::new(sources, &args.select, &start.settings, &start.now)?;
+        let reading = Reading::new(sources, &args.read.select, &start.settings, &start.now)?;
         let run = Run::start(&start.printer)?;
-        let provenance = Provenance::new(&reading, &run)?;
+        let provenance = Provenance::new(&reading, &run);
         Ok(Question { subject, reading, run, provenance })
     }
 
@@ -95,13 +87,7 @@ impl<'a> Question<'a> {
         let leaves = Caller::LEAVES.into_iter().chain([Leaf::EventId]);
         let mut request = request(reading, leaves.collect());
         request.needles = vec![self.subject.as_bytes().to_vec()];
-        let listing = list(
-            &reading.locations,
-            &reading.selection,
-            &reading.access,
-            &reading.limits,
-            &self.run.progress,
-        )?;
+        let listing = reading.list(&self.run.progress)?;
         let make = || Named { id: self.subject, lineage, found: None };
         let (found, _tally) = scan(listing, &request, &self.run.progress, make)?;
         Ok(found.into_iter().find_map(|named| named.found))

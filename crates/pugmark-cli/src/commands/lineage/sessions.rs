@@ -14,9 +14,9 @@ use crate::run::Run;
 
 /// Lists the sessions that were asked for.
 pub(super) fn sessions(args: &SessionsArgs, start: &Start) -> Result<Exit, Failure> {
-    let reading = Reading::new(&args.sources, &args.select, &start.settings, &start.now)?;
+    let reading = Reading::new(&args.sources, &args.read.select, &start.settings, &start.now)?;
     let mut run = Run::start(&start.printer)?;
-    let provenance = Provenance::new(&reading, &run)?;
+    let provenance = Provenance::new(&reading, &run);
     let lineage = provenance.lineage()?;
     run.quiet();
     let actors: Vec<Pattern> = args.actor.iter().map(|text| Pattern::part(text)).collect();

@@ -4,7 +4,7 @@
 //! are folded into one line below their cause; other formats have every event,
 //! with the id of its cause.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray, StringArray};
@@ -22,16 +22,7 @@ use crate::who::{Texts, short_service};
 /// Lines that wait for more of their kind; beyond, the oldest is printed as it is.
 const WAITING: usize = 10_000;
 
-/// The columns of a timeline; machines get more.
-const COLUMNS: &[ViewColumn] = &[
-    ViewColumn::Time,
-    ViewColumn::Who,
-    ViewColumn::Action,
-    ViewColumn::Target,
-    ViewColumn::Outcome,
-    ViewColumn::From,
-    ViewColumn::Leaf(Leaf::Session),
-];
+/// What machines get besides.
 const MORE: [ViewColumn; 6] = [
     ViewColumn::Account,
     ViewColumn::Region,
@@ -67,7 +58,10 @@ pub(super) fn print(
 ) -> Result<(u64, Tally), Failure> {
     let wanted = Arc::new(wanted);
     let is_page = matches!(question.run.printer.format(), Format::Table | Format::Md);
-    let columns = if is_page { COLUMNS.to_vec() } else { COLUMNS.iter().chain(&MORE).copied().collect() };
+    let mut columns = [view::SHORT, &[ViewColumn::Leaf(Leaf::Session)]].concat();
+    if !is_page {
+        columns.extend(MORE);
+    }
     let own = [Leaf::Session, Leaf::Actor, Leaf::Cause, Leaf::IssuerUserName, Leaf::IdentityInvokedBy];
     let mut request = request(&question.reading, view::projection(&columns).union(own.into_iter().collect()));
     request.annotators.push(question.provenance.columns() as Arc<dyn Annotate>);
@@ -78,8 +72,11 @@ pub(super) fn print(
     question.run.quiet();
     let printer = question.run.printer;
     let mut rows = printer.rows(&view::schema(&columns), Content::Columns)?;
-    let mut folding = Folding { wanted: &wanted, waiting: VecDeque::new(), width: columns.len() };
+    let mut folding = Folding::new(&wanted, columns.len());
     for batch in events {
+        if question.run.is_interrupted() {
+            break;
+        }
         let batch = batch?;
         let shown = view::view(&batch, &columns, printer.zone())?;
         if !is_page || consequences == Consequences::Tell {
@@ -144,43 +141,57 @@ impl Causes {
     }
 }
 
+/// Cause and role of consequences that are one line.
+type Fold = (String, String);
+
 /// One line in the making.
 struct Line {
     cells: Vec<Option<String>>,
-    /// Cause and role of a consequence, and how many events it stands for.
-    fold: Option<((String, String), u64)>,
+    /// What it is a consequence of, and how many events it stands for.
+    fold: Option<(Fold, u64)>,
 }
 
 struct Folding<'a> {
     wanted: &'a Wanted,
     waiting: VecDeque<Line>,
+    /// Lines that have left `waiting`.
+    gone: usize,
+    /// Where lines of consequences wait, counted from the first line of all.
+    places: HashMap<Fold, usize>,
     width: usize,
 }
 
-impl Folding<'_> {
+impl<'a> Folding<'a> {
+    fn new(wanted: &'a Wanted, width: usize) -> Folding<'a> {
+        Folding { wanted, waiting: VecDeque::new(), gone: 0, places: HashMap::new(), width }
+    }
+
     fn take(&mut self, cells: Vec<Option<String>>, consequence: Option<(&str, &str)>) {
         let Some((cause, role)) = consequence else {
             self.waiting.push_back(Line { cells, fold: None });
             return;
         };
-        let is_same = |line: &&mut Line| {
-            line.fold
-                .as_ref()
-                .is_some_and(|((its_cause, its_role), _)| its_cause == cause && its_role == role)
-        };
-        if let Some(Line { fold: Some((_, count)), .. }) = self.waiting.iter_mut().rev().find(is_same) {
+        let fold = (cause.to_owned(), role.to_owned());
+        let waiting = self.places.get(&fold).and_then(|place| self.waiting.get_mut(place - self.gone));
+        if let Some(Line { fold: Some((_, count)), .. }) = waiting {
             *count += 1;
         } else {
-            let fold = Some(((cause.to_owned(), role.to_owned()), 1));
-            self.waiting.push_back(Line { cells, fold });
+            self.places.insert(fold.clone(), self.gone + self.waiting.len());
+            self.waiting.push_back(Line { cells, fold: Some((fold, 1)) });
         }
     }
 
     /// All lines but the last `kept`.
     fn ready(&mut self, kept: usize, shape: &RecordBatch) -> Result<RecordBatch, Failure> {
         let count = self.waiting.len().saturating_sub(kept);
-        let lines: Vec<Vec<Option<String>>> =
-            self.waiting.drain(..count).map(|line| line.words(self.wanted, self.width)).collect();
+        self.gone += count;
+        let mut lines: Vec<Vec<Option<String>>> = Vec::with_capacity(count);
+        for line in self.waiting.drain(..count) {
+            if let Some((fold, _)) = &line.fold {
+                self.places.remove(fold);
+            }
+            lines.push(line.words(self.wanted, self.width));
+        }
         let columns = (0..self.width).map(|column| {
             let cells = lines.iter().map(|line| line.get(column).and_then(Option::as_deref));
             Arc::new(cells.collect::<StringArray>()) as ArrayRef

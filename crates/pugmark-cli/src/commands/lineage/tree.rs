@@ -11,7 +11,6 @@ use std::collections::BTreeSet;
 use pugmark_lineage::{Counted, Session};
 use serde_json::{Value, json};
 
-use crate::args::TalkArgs;
 use crate::printer::{Paint, Printer, Role, counted, escape, time_text};
 
 /// Sessions of a tree that are printed; the rest is counted.
@@ -20,8 +19,6 @@ const SHOWN: usize = 200;
 /// Formats that only chains have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
-    /// What `--output` says for all commands.
-    Common,
     /// A graph for Graphviz.
     Dot,
     /// A graph for Mermaid.
@@ -29,15 +26,16 @@ pub(super) enum Form {
 }
 
 impl Form {
-    /// Takes `--output dot` and `--output mermaid`, which the printer does not know.
-    pub(super) fn taken_from(talk: &mut TalkArgs) -> Form {
-        let form = match talk.output.as_deref() {
-            Some("dot") => Form::Dot,
-            Some("mermaid") => Form::Mermaid,
-            _ => return Form::Common,
-        };
-        talk.output = None;
-        form
+    /// What `--output` calls them.
+    pub(super) const NAMES: [&'static str; 2] = ["dot", "mermaid"];
+
+    /// The form called `name`.
+    pub(super) fn named(name: &str) -> Option<Form> {
+        match name {
+            "dot" => Some(Form::Dot),
+            "mermaid" => Some(Form::Mermaid),
+            _ => None,
+        }
     }
 }
 
@@ -86,6 +84,19 @@ impl<'a> Tree<'a> {
             .flat_map(of_root)
             .filter(|node| self.shown.contains(&key(node.session)))
             .map(|node| (node.depth, node.session))
+    }
+
+    /// The sessions that were asked for and all that hang below them, each once.
+    pub(super) fn below(&self) -> Vec<Session<'a>> {
+        let mut top: Option<usize> = None;
+        let is_below = |(depth, session): &(usize, Session<'a>)| {
+            top = top.filter(|top| depth > top);
+            if top.is_none() && self.asked.contains(&key(*session)) {
+                top = Some(*depth);
+            }
+            top.is_some()
+        };
+        self.nodes().filter(is_below).map(|(_, session)| session).collect()
     }
 
     /// For people.

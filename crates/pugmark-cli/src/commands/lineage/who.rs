@@ -1,9 +1,7 @@
 //! `pugmark who` and `pugmark session`: the chain behind a key, an ARN, an
 //! event, an address or a name, and what was done with it.
 
-use std::collections::BTreeMap;
-
-use pugmark_lineage::{Counted, Lineage, Session};
+use pugmark_lineage::{Counted, Counts, Lineage, Session};
 use serde_json::json;
 
 use super::timeline::{self, Consequences, Wanted};
@@ -17,7 +15,7 @@ use crate::printer::{Ended, Format, Printer, Role, count_words, escape, json_doc
 const TOP: usize = 6;
 
 /// Finds who is behind the subject.
-pub(super) fn who(args: &WhoArgs, form: Form, start: &Start) -> Result<Exit, Failure> {
+pub(super) fn who(args: &WhoArgs, form: Option<Form>, start: &Start) -> Result<Exit, Failure> {
     let mut question = Question::new(&args.about, start)?;
     let lineage = question.lineage()?;
     let parties = match lineage.find(question.subject) {
@@ -31,7 +29,7 @@ pub(super) fn who(args: &WhoArgs, form: Form, start: &Start) -> Result<Exit, Fai
 }
 
 /// One session, by its short id or another of its names.
-pub(super) fn session(args: &WhoArgs, form: Form, start: &Start) -> Result<Exit, Failure> {
+pub(super) fn session(args: &WhoArgs, form: Option<Form>, start: &Start) -> Result<Exit, Failure> {
     let mut question = Question::new(&args.about, start)?;
     let lineage = question.lineage()?;
     let parties = if question.subject == "latest" {
@@ -56,26 +54,26 @@ pub(super) fn session(args: &WhoArgs, form: Form, start: &Start) -> Result<Exit,
 fn answer(
     question: &mut Question<'_>,
     args: &WhoArgs,
-    form: Form,
+    form: Option<Form>,
     parties: &[Session<'_>],
 ) -> Result<Exit, Failure> {
     let tree = Tree::of(parties);
     let printer = question.run.printer;
-    if args.events && form == Form::Common {
+    if args.events && form.is_none() {
         if matches!(printer.format(), Format::Table | Format::Md) {
             question.run.quiet();
             printer.note(tree.text(printer).trim_end());
         }
         let lineage = question.lineage()?;
         let consequences = if args.unfold { Consequences::Tell } else { Consequences::Fold };
-        let (shown, tally) = timeline::print(question, wanted(&lineage, parties), consequences)?;
+        let (shown, tally) = timeline::print(question, wanted(&lineage, &tree), consequences)?;
         return Ok(question.run.finish(tally, shown, Ended::AtTheEnd));
     }
     question.run.quiet();
     let text = match (form, printer.format()) {
-        (Form::Dot | Form::Mermaid, _) => tree.graph(form),
-        (Form::Common, Format::Table | Format::Md) => page(&tree, parties, printer),
-        (Form::Common, Format::Json | Format::Jsonl) => {
+        (Some(form), _) => tree.graph(form),
+        (None, Format::Table | Format::Md) => page(&tree, printer),
+        (None, Format::Json | Format::Jsonl) => {
             let document = json!({"v": 1, "subject": question.subject, "sessions": tree.json()});
             let mut out = String::new();
             json_document(&document.to_string(), &mut out);
@@ -93,16 +91,14 @@ fn answer(
     Ok(question.end(Exit::Done))
 }
 
-/// The events of `parties` and of all that was opened from them.
-pub(super) fn wanted(lineage: &Lineage, parties: &[Session<'_>]) -> Wanted {
-    let mut wanted = Wanted { causes: BTreeMap::new(), ..Wanted::default() };
-    for party in parties {
-        for node in party.tree() {
-            if node.session.is_session() {
-                wanted.sessions.insert(node.session.id());
-            } else {
-                wanted.actors.insert(node.session.actor().text().to_owned());
-            }
+/// The events of the sessions that were asked for and of all that was opened from them.
+fn wanted(lineage: &Lineage, tree: &Tree<'_>) -> Wanted {
+    let mut wanted = Wanted::default();
+    for session in tree.below() {
+        if session.is_session() {
+            wanted.sessions.insert(session.id());
+        } else {
+            wanted.actors.insert(session.actor().text().to_owned());
         }
     }
     for request in lineage.causes().requests() {
@@ -122,11 +118,10 @@ pub(super) fn wanted(lineage: &Lineage, parties: &[Session<'_>]) -> Wanted {
     wanted
 }
 
-fn page(tree: &Tree<'_>, parties: &[Session<'_>], printer: &Printer) -> String {
+fn page(tree: &Tree<'_>, printer: &Printer) -> String {
     let paint = printer.paint();
     let mut out = tree.text(printer);
-    let below: Vec<Session<'_>> =
-        parties.iter().flat_map(|party| party.tree()).map(|node| node.session).collect();
+    let below = tree.below();
     let times = below.iter().filter_map(|session| session.first_seen());
     let first = times.min();
     let last = below.iter().filter_map(|session| session.last_seen()).max();
@@ -166,16 +161,7 @@ fn page(tree: &Tree<'_>, parties: &[Session<'_>], printer: &Printer) -> String {
 
 /// The most frequent texts of all sessions together.
 fn top(sessions: &[Session<'_>], what: Counted) -> String {
-    let (mut sums, mut rest) = (BTreeMap::<&str, u64>::new(), 0);
-    for session in sessions {
-        let counts = session.counts(what);
-        rest += counts.rest;
-        for (text, count) in counts.kept {
-            *sums.entry(text).or_default() += count;
-        }
-    }
-    let mut list: Vec<(&str, u64)> = sums.into_iter().collect();
-    list.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
+    let Counts { kept: list, mut rest } = Session::counts_of(sessions.iter().copied(), what);
     let shown: Vec<String> = list
         .iter()
         .take(TOP)

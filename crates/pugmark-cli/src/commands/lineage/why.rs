@@ -3,7 +3,6 @@
 use pugmark_event::{EventBatch, Leaf, Tally};
 use pugmark_lineage::{Caller, Causes, Fold, Folds, Lineage, Rows, Session, Why};
 use pugmark_scan::{Sink, scan};
-use pugmark_source::list;
 use serde_json::{Value, json};
 
 use super::tree::{Tree, session_json};
@@ -72,13 +71,7 @@ fn read(question: &Question<'_>, lineage: &Lineage) -> Result<(Vec<EventBatch>, 
     let reading = &question.reading;
     let leaves = Caller::LEAVES.into_iter().chain(Causes::LEAVES).chain([Leaf::EventId, Leaf::Raw]);
     let request = request(reading, view::projection(view::SHORT).union(leaves.collect()));
-    let listing = list(
-        &reading.locations,
-        &reading.selection,
-        &reading.access,
-        &reading.limits,
-        &question.run.progress,
-    )?;
+    let listing = reading.list(&question.run.progress)?;
     let make = || Search { id: question.subject, lineage, events: Vec::new(), folds: Folds::default() };
     let (found, tally) = scan(listing, &request, &question.run.progress, make)?;
     let (mut events, mut folds) = (Vec::new(), Folds::default());

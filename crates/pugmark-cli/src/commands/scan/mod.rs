@@ -19,7 +19,7 @@ use overview::{Collector, Overview};
 
 /// One pass over everything.
 pub(super) fn scan(args: &ScanArgs, start: &Start) -> Result<Exit, Failure> {
-    let reading = Reading::new(&args.sources, &args.select, &start.settings, &start.now)?;
+    let reading = Reading::new(&args.sources, &args.read.select, &start.settings, &start.now)?;
     let format = start.printer.format();
     if !matches!(format, Format::Table | Format::Json | Format::Jsonl | Format::Md) {
         return Err(Failure::new(
@@ -29,7 +29,7 @@ pub(super) fn scan(args: &ScanArgs, start: &Start) -> Result<Exit, Failure> {
     }
     let mut request = request(&reading, Collector::projection());
     Filters::new(&FilterArgs::default(), &reading.selection)?.apply(&mut request);
-    let watch = Watch::new(&args.witness, &reading)?;
+    let watch = Watch::new(&args.witness, &reading, start)?;
     if let Some(watch) = &watch {
         watch.attach(&mut request);
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use pugmark_event::Tally;
-use pugmark_integrity::{Content, Reading as Gathering, gather, hex, sha256_of};
+use pugmark_integrity::{Content, gather, hex, sha256_of};
 use pugmark_source::Contents;
 use serde_json::{Value, json};
 
@@ -67,13 +67,7 @@ pub(super) fn read(reading: &Reading, run: &mut Run<'_>) -> Result<(Vec<Input>, 
             Input { name: name.clone(), bytes_stored: entry.bytes_stored, sha256_stored, ..Input::default() };
         inputs.insert(name, input);
     }
-    let gathering = Gathering {
-        access: &reading.access,
-        limits: &reading.limits,
-        threads: reading.threads,
-        progress: &run.progress,
-    };
-    let (evidence, tally) = gather(listing, &gathering)?;
+    let (evidence, tally) = gather(listing, &reading.gathering(&run.progress))?;
     let mut add = |name: &str, content: &Content| {
         let input = inputs
             .entry(name.to_owned())

@@ -30,9 +30,7 @@ use bundle::{Answer, Case, Step, VERSION};
 pub(super) fn run(args: &CaseArgs) -> Result<Exit, Failure> {
     match args {
         CaseArgs::New(args) => {
-            let Some(start) = Start::new(&args.talk, Some(&args.access), args.quiet.quiet, "")? else {
-                return Ok(Exit::Done);
-            };
+            let Some(start) = Start::reading(&args.read, "")? else { return Ok(Exit::Done) };
             new(args, &start)
         }
         CaseArgs::Add(args) => {
@@ -52,7 +50,7 @@ pub(super) fn run(args: &CaseArgs) -> Result<Exit, Failure> {
 
 /// Lists and hashes the inputs.
 fn new(args: &CaseNewArgs, start: &Start) -> Result<Exit, Failure> {
-    let reading = Reading::new(&args.sources, &args.select, &start.settings, &start.now)?;
+    let reading = Reading::new(&args.sources, &args.read.select, &start.settings, &start.now)?;
     let mut run = Run::start(&start.printer)?;
     let (inputs, tally) = inputs::read(&reading, &mut run)?;
     let case = Case {
@@ -61,7 +59,7 @@ fn new(args: &CaseNewArgs, start: &Start) -> Result<Exit, Failure> {
         select: bundle::Select::of(&reading.selection),
         inputs,
     };
-    let overwrite = if args.talk.force { Overwrite::Allow } else { Overwrite::Refuse };
+    let overwrite = if args.read.talk.force { Overwrite::Allow } else { Overwrite::Refuse };
     bundle::create_folder(&args.directory)?;
     bundle::write(&bundle::case_path(&args.directory), &case.text(), overwrite)?;
     start.printer.note(&format!(

@@ -11,7 +11,7 @@ use pugmark_event::{EventBatch, Leaf, Projection};
 use pugmark_scan::Sink;
 use pugmark_source::parse_key;
 
-use super::changes::{Change, is_change};
+use super::super::changes::{Change, is_change};
 use super::map::{HOUR_US, Place};
 use crate::who::{Texts, Who};
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use pugmark_event::{Object, ObjectKind, TimeRange, format_time};
 
-use super::changes::{Change, Window, windows};
+use super::super::changes::{Change, Window, windows};
 use super::collect::{Collector, Delivery, Folder};
 
 /// An hour in microseconds.

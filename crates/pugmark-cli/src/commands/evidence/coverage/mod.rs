@@ -5,7 +5,6 @@
 //! file between days with files is a gap: explained if somebody had stopped
 //! the trail, or if digests came without log files, else not.
 
-mod changes;
 mod collect;
 mod html;
 mod map;
@@ -29,7 +28,7 @@ use map::{Delivered, Map, Step};
 
 /// One pass over everything.
 pub(super) fn coverage(args: &CoverageArgs, is_html: bool, start: &Start) -> Result<Exit, Failure> {
-    let mut reading = Reading::new(&args.sources, &args.select, &start.settings, &start.now)?;
+    let mut reading = Reading::new(&args.sources, &args.read.select, &start.settings, &start.now)?;
     let step = if args.hourly { Step::Hour } else { Step::Day };
     let mut request = request(&reading, Collector::projection());
     Filters::new(&FilterArgs::default(), &reading.selection)?.apply(&mut request);

@@ -4,14 +4,13 @@
 //! the integrity library's. This module asks and prints.
 
 mod document;
+mod gaps;
 mod page;
 mod rows;
 
 use pugmark_event::Tally;
 use pugmark_integrity::aws::{AwsRun, validate_logs};
-use pugmark_integrity::{
-    Evidence, PublicKeys, Question, Reading as Gathering, Report, Standing, Verdict, gather, judge,
-};
+use pugmark_integrity::{Evidence, PublicKeys, Question, Report, Standing, Verdict, gather, judge};
 use pugmark_source::Contents;
 
 use super::super::{Column, print_rows};
@@ -33,28 +32,26 @@ pub(super) struct Verified<'a> {
 
 /// Reads, judges, prints.
 pub(super) fn verify(args: &VerifyArgs, form: Option<&str>, start: &Start) -> Result<Exit, Failure> {
-    let mut reading = Reading::new(&args.sources, &args.select, &start.settings, &start.now)?;
+    let mut reading = Reading::new(&args.sources, &args.read.select, &start.settings, &start.now)?;
     reading.selection.contents = Contents::Evidence;
     let aws = if form == Some("aws") { Some(aws_run(args, &reading, start)?) } else { None };
-    if args.keys.is_empty() {
+    let mut keys = keys::known(&args.keys, start)?;
+    if keys.is_empty() && !args.fetch_keys {
         return Err(keys::none_given());
     }
-    let keys = keys::read(&args.keys)?;
     let question = Question { range: reading.selection.range, trails: args.trail.clone() };
     let mut run = Run::start(&start.printer)?;
     let (listing, _) = run.list(&reading)?;
-    let gathering = Gathering {
-        access: &reading.access,
-        limits: &reading.limits,
-        threads: reading.threads,
-        progress: &run.progress,
-    };
-    let (evidence, tally) = gather(listing, &gathering)?;
+    let (evidence, tally) = gather(listing, &reading.gathering(&run.progress))?;
+    if args.fetch_keys {
+        keys.extend(keys::fetch(&evidence, &reading, args.keys_endpoint_url.as_deref(), start)?);
+    }
     run.quiet();
     if let Some(aws) = aws {
         return print_aws(&evidence, &keys, &aws, start);
     }
-    let report = judge(&evidence, &keys, &question);
+    let mut report = judge(&evidence, &keys, &question);
+    gaps::explain(&mut report, &reading, &run)?;
     let verified =
         Verified { report: &report, keys: &keys, question: &question, sources: &args.sources, tally: &tally };
     let shown = print(&verified, form, start)?;
@@ -115,7 +112,7 @@ fn aws_run(args: &VerifyArgs, reading: &Reading, start: &Start) -> Result<AwsRun
         end: range.until.unwrap_or_else(|| start.now.timestamp().as_microsecond()),
         region: only(&reading.selection.regions).unwrap_or_default(),
         account: only(&reading.selection.accounts),
-        verbose: args.talk.verbose,
+        verbose: args.read.talk.verbose,
         ..AwsRun::default()
     })
 }

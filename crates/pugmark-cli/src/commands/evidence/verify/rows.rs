@@ -161,11 +161,12 @@ fn shape(chain: &ChainReport, findings: &mut Vec<Finding>) {
         let is_mild = matches!(gap.reason, GapReason::Restarted | GapReason::NotRead);
         findings.push(Finding {
             detail: format!(
-                "no digest from {} to {}: {}, {} log files meanwhile",
+                "no digest from {} to {}: {}, {} log files meanwhile{}",
                 format_time(gap.since),
                 format_time(gap.until),
                 gap_words(gap.reason),
-                gap.files
+                gap.files,
+                [&[String::new()], gap.calls.as_slice()].concat().join("; ")
             ),
             digest: Some(gap.before.name.clone()),
             files: Some(gap.files),

@@ -1,7 +1,7 @@
 //! One timeline of the trail and of the clusters' own audit logs.
 
 use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::{ArrayRef, StringArray};
 use arrow::record_batch::RecordBatch;
@@ -33,13 +33,9 @@ pub(super) fn timeline(
     let leaves = Caller::LEAVES.into_iter().chain(Fusion::LEAVES);
     let request = request(reading, leaves.collect());
     let (listing, _) = run.list(reading)?;
-    // The joint keeps what workers see in the order it is given: one worker, one order.
-    let (batches, tally) = scan(listing, &request, &run.progress, Batches::default)?;
-    let mut fusion = Fusion::new(lineage, &log, ENTRIES_MAX);
-    for batch in batches.iter().flat_map(|batches| &batches.0) {
-        Rows::of(batch).iter().for_each(|row| fusion.read(row));
-    }
-    let (entries, left_out) = fusion.finish();
+    let fusion = Mutex::new(Fusion::new(lineage, &log, ENTRIES_MAX));
+    let (_, tally) = scan(listing, &request, &run.progress, || Joint(&fusion))?;
+    let (entries, left_out) = fusion.into_inner().unwrap_or_else(PoisonError::into_inner).finish();
     run.quiet();
     if left_out > 0 {
         run.printer
@@ -52,12 +48,14 @@ pub(super) fn timeline(
     Ok((print(&entries.collect::<Vec<_>>(), run)?, tally))
 }
 
-#[derive(Default)]
-struct Batches(Vec<EventBatch>);
+/// Hands rows to the one joint of all workers, which keeps few of them and takes them in any order.
+struct Joint<'a, 'b>(&'a Mutex<Fusion<'b>>);
 
-impl Sink for Batches {
+impl Sink for Joint<'_, '_> {
     fn batch(&mut self, batch: EventBatch) -> ControlFlow<()> {
-        self.0.push(batch);
+        let rows = Rows::of(&batch);
+        let mut fusion = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        rows.iter().for_each(|row| fusion.read(row));
         ControlFlow::Continue(())
     }
 }

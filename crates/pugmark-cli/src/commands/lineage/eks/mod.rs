@@ -16,9 +16,9 @@ use crate::run::Run;
 
 /// Finds the clusters and prints their lives.
 pub(super) fn eks(args: &EksArgs, start: &Start) -> Result<Exit, Failure> {
-    let reading = Reading::new(&args.sources, &args.select, &start.settings, &start.now)?;
+    let reading = Reading::new(&args.sources, &args.read.select, &start.settings, &start.now)?;
     let mut run = Run::start(&start.printer)?;
-    let provenance = Provenance::new(&reading, &run)?;
+    let provenance = Provenance::new(&reading, &run);
     let lineage = provenance.lineage()?;
     let clusters: Vec<&Cluster> = wanted(&lineage, args, &reading);
     if args.events || !args.audit.is_empty() {

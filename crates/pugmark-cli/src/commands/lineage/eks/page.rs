@@ -160,11 +160,9 @@ fn services(calls: &[ServiceCall], printer: &Printer, out: &mut String) {
 }
 
 fn call_words(calls: &Counts<'_>) -> String {
-    let mut kept = calls.kept.clone();
-    kept.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
     let shown: Vec<String> =
-        kept.iter().take(8).map(|(call, count)| format!("{} {count}", escape(call))).collect();
-    let more = kept.len() > 8 || calls.rest > 0;
+        calls.kept.iter().take(8).map(|(call, count)| format!("{} {count}", escape(call))).collect();
+    let more = calls.kept.len() > 8 || calls.rest > 0;
     format!("{}{}", shown.join(", "), if more { ", …" } else { "" })
 }
 

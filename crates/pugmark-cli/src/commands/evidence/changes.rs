@@ -5,11 +5,17 @@
 //! `PutInsightSelectors`.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
+use arrow::array::Array;
 use pugmark_event::{EventBatch, Leaf};
+use pugmark_scan::{Sink, scan};
 use serde_json::Value;
 
-use crate::who::Texts;
+use crate::exit::Failure;
+use crate::plan::Reading;
+use crate::run::{Run, request};
+use crate::who::{Texts, Who};
 
 const SOURCE: &str = "cloudtrail.amazonaws.com";
 const NAMES: [&str; 7] = [
@@ -25,6 +31,43 @@ const NAMES: [&str; 7] = [
 /// True for calls that [`Change`] is about.
 pub(super) fn is_change(source: Option<&str>, name: Option<&str>) -> bool {
     name.is_some_and(|name| NAMES.contains(&name)) && source == Some(SOURCE)
+}
+
+/// Every such call of the input, in order of time; the rest of it is passed over.
+pub(super) fn read(reading: &Reading, run: &Run<'_>) -> Result<Vec<Change>, Failure> {
+    let leaves = [
+        Leaf::EventTime,
+        Leaf::EventId,
+        Leaf::EventSource,
+        Leaf::EventName,
+        Leaf::ErrorCode,
+        Leaf::RequestParameters,
+        Leaf::RecipientAccountId,
+        Leaf::AwsRegion,
+    ];
+    let mut request = request(reading, leaves.into_iter().chain(Who::LEAVES).collect());
+    request.needles = vec![SOURCE.as_bytes().to_vec()];
+    let (found, _tally) = scan(reading.list(&run.progress)?, &request, &run.progress, Changes::default)?;
+    let mut changes: Vec<Change> = found.into_iter().flat_map(|found| found.0).collect();
+    changes.sort_by(|a, b| (a.time, &a.id).cmp(&(b.time, &b.id)));
+    Ok(changes)
+}
+
+#[derive(Default)]
+struct Changes(Vec<Change>);
+
+impl Sink for Changes {
+    fn batch(&mut self, batch: EventBatch) -> ControlFlow<()> {
+        let (source, name) = (Texts::of(&batch, Leaf::EventSource), Texts::of(&batch, Leaf::EventName));
+        let who = Who::of(&batch);
+        let times = batch.times(Leaf::EventTime);
+        for row in (0..batch.rows()).filter(|row| is_change(source.get(*row), name.get(*row))) {
+            if let Some(times) = times.as_ref().filter(|times| !times.is_null(row)) {
+                self.0.push(Change::of(&batch, row, (times.value(row), who.name(row))));
+            }
+        }
+        ControlFlow::Continue(())
+    }
 }
 
 /// One such call.
