@@ -1,11 +1,13 @@
 //! The server as its owner sees it: options in, a bound address out, then
 //! running until it is told to stop.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use pugmark_trail::{BucketPlace, Cadence};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -31,6 +33,12 @@ pub struct ServerOptions {
     pub account: String,
     /// The Region of callers who name none.
     pub region: String,
+    /// Buckets that lie somewhere of their own.
+    pub named_buckets: BTreeMap<String, BucketPlace>,
+    /// Where any other bucket lies.
+    pub other_buckets: BucketPlace,
+    /// How often trails deliver.
+    pub cadence: Cadence,
     /// Further names that the `Host` header may have.
     pub hosts: Vec<String>,
     /// Whether callers need no key; only on a loopback address.
