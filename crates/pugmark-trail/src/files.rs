@@ -17,6 +17,7 @@ use flate2::{Compression, GzBuilder};
 use pugmark_event::format_time;
 use pugmark_integrity::{Digest, ListedFile, Previous, S3Place, hex, sha256};
 
+use crate::chaos::{Chaos, Fault};
 use crate::deliver::{Cut, Plan, PutFile};
 use crate::journal::Entry;
 use crate::record::Facts;
@@ -31,8 +32,8 @@ pub(crate) struct LogFile {
     pub(crate) body: Vec<u8>,
 }
 
-struct Draft {
-    body: Vec<u8>,
+struct Draft<'e> {
+    events: Vec<&'e str>,
     oldest: Option<i64>,
     newest: Option<i64>,
 }
@@ -41,8 +42,13 @@ struct Draft {
 ///
 /// # Errors
 /// If what the journal holds is no record.
-pub(crate) fn log_files(terms: &Terms, cut: &Cut, entries: &[(u64, Entry)]) -> io::Result<Vec<LogFile>> {
-    let mut drafts: BTreeMap<(String, String, &'static str), Draft> = BTreeMap::new();
+pub(crate) fn log_files(
+    cut: &Cut,
+    entries: &[(u64, Entry)],
+    chaos: Option<Chaos>,
+) -> io::Result<Vec<LogFile>> {
+    let terms = &cut.terms;
+    let mut drafts: BTreeMap<(String, String, &'static str), Draft<'_>> = BTreeMap::new();
     for (number, entry) in entries {
         if entry.only_for.as_ref().is_some_and(|arn| *arn != terms.arn) {
             continue;
@@ -52,26 +58,23 @@ pub(crate) fn log_files(terms: &Terms, cut: &Cut, entries: &[(u64, Entry)]) -> i
         let Some(account) = terms.takes(&facts) else { continue };
         let region = facts.aws_region.as_deref().unwrap_or_default().to_owned();
         let place = (account, region, facts.category().folder());
-        let draft = drafts.entry(place).or_insert_with(|| Draft {
-            body: b"{\"Records\":[".to_vec(),
-            oldest: None,
-            newest: None,
-        });
-        if !draft.body.ends_with(b"[") {
-            draft.body.push(b',');
-        }
-        draft.body.extend_from_slice(entry.event.as_bytes());
+        let new = || Draft { events: Vec::new(), oldest: None, newest: None };
+        let draft = drafts.entry(place).or_insert_with(new);
+        draft.events.push(&entry.event);
         if let Some(time) = facts.time() {
             draft.oldest = Some(draft.oldest.map_or(time, |oldest| oldest.min(time)));
             draft.newest = Some(draft.newest.map_or(time, |newest| newest.max(time)));
         }
     }
-    let file = |((account, region, folder), draft): ((String, String, &str), Draft)| {
-        let mut body = draft.body;
-        body.extend_from_slice(b"]}");
+    let file = |((account, region, folder), mut draft): ((String, String, &str), Draft<'_>)| {
+        let key = log_key(terms, cut, &account, &region, folder);
+        if chaos.and_then(|chaos| chaos.fault(&key)) == Some(Fault::Shuffled) {
+            draft.events.reverse();
+        }
+        let body = format!("{{\"Records\":[{}]}}", draft.events.join(",")).into_bytes();
         let put = PutFile {
             bucket: terms.bucket.clone(),
-            key: log_key(terms, cut, &account, &region, folder),
+            key,
             sha256: hex(&sha256(&body)),
             oldest: draft.oldest,
             newest: draft.newest,

@@ -37,6 +37,13 @@ pub struct KeyRecord {
     pub until: i64,
 }
 
+impl KeyRecord {
+    /// True if it may sign a digest ending at `end`.
+    pub(crate) fn fits(&self, end: i64) -> bool {
+        self.since + MARGIN / 2 <= end && end + MARGIN <= self.until
+    }
+}
+
 /// All keys there ever were.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyRecords {
@@ -53,8 +60,7 @@ impl KeyRecords {
 
     /// The key that signs a digest ending at `end`: the newest that fits.
     pub fn for_digest(&self, region: &str, end: i64) -> Option<&KeyRecord> {
-        let fits = |key: &&KeyRecord| key.since + MARGIN / 2 <= end && end + MARGIN <= key.until;
-        self.keys.get(region)?.iter().rev().find(fits)
+        self.keys.get(region)?.iter().rev().find(|key| key.fits(end))
     }
 
     /// The keys of a Region whose validity meets a range.
