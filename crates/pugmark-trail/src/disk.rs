@@ -57,18 +57,6 @@ impl LocalDisk {
             Err(TryLockError::Error(error)) => Err(error),
         }
     }
-
-    /// The path, with the folder it lies in made.
-    fn place(&self, path: &str) -> io::Result<PathBuf> {
-        let path = self.root.join(path);
-        if let Some(folder) = path.parent()
-            && !folder.is_dir()
-        {
-            fs::create_dir_all(folder)?;
-            sync_folder(&self.root)?;
-        }
-        Ok(path)
-    }
 }
 
 impl Disk for LocalDisk {
@@ -98,7 +86,7 @@ impl Disk for LocalDisk {
     }
 
     fn append(&self, path: &str) -> io::Result<Box<dyn Appender>> {
-        let path = self.place(path)?;
+        let path = place(&self.root, path)?;
         let is_new = !path.exists();
         let file = owned().append(true).open(&path)?;
         if is_new {
@@ -108,15 +96,7 @@ impl Disk for LocalDisk {
     }
 
     fn replace(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
-        let path = self.place(path)?;
-        let mut name = path.as_os_str().to_owned();
-        name.push(".tmp");
-        let draft = PathBuf::from(name);
-        let mut file = owned().write(true).truncate(true).open(&draft)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&draft, &path)?;
-        sync_folder(path.parent().unwrap_or(&self.root))
+        write_whole(&self.root, path, bytes)
     }
 
     fn truncate(&self, path: &str, bytes: u64) -> io::Result<()> {
@@ -128,6 +108,33 @@ impl Disk for LocalDisk {
     fn remove(&self, path: &str) -> io::Result<()> {
         fs::remove_file(self.root.join(path))
     }
+}
+
+/// Puts a whole file in place, durable: the old one or the new one is there.
+pub(crate) fn write_whole(root: &Path, path: &str, bytes: &[u8]) -> io::Result<()> {
+    let path = place(root, path)?;
+    let mut name = path.as_os_str().to_owned();
+    name.push(".tmp");
+    let draft = PathBuf::from(name);
+    let mut file = owned().write(true).truncate(true).open(&draft)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&draft, &path)?;
+    sync_folder(path.parent().unwrap_or(root))
+}
+
+/// The path, with the folders it lies in made, durable.
+fn place(root: &Path, path: &str) -> io::Result<PathBuf> {
+    let path = root.join(path);
+    let folder = path.parent().unwrap_or(root);
+    let missing: Vec<&Path> = folder.ancestors().take_while(|one| !one.is_dir()).collect();
+    for one in missing.into_iter().rev() {
+        match fs::create_dir(one) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => sync_folder(one.parent().unwrap_or(root))?,
+        }
+    }
+    Ok(path)
 }
 
 /// How a file is opened that its owner alone may read.
