@@ -1,7 +1,6 @@
 //! Events in: plain batches, and `PutAuditEvents`.
 //!
-//! An event is on disk, in the journal of the trails, in the history and in
-//! every store that takes it, before its sender gets an answer. Each event has
+//! An event is on disk, in the journal, before its sender gets an answer. Each event has
 //! a result of its own: one that is refused does not hold up the others.
 //! Source: AWS `CloudTrail` Data Service API Reference, `PutAuditEvents`.
 
@@ -9,14 +8,16 @@ mod activity;
 mod batch;
 
 use std::collections::BTreeSet;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use pugmark_trail::{Category, Facts, RecordFault, Taken};
+use pugmark_trail::{Accepted, Category, Facts, RecordFault};
 use serde_json::{Value, json};
 
 use crate::answer::{Answer, JSON};
 use crate::app::{App, Arrived};
+use crate::desk::Results;
 use crate::fault::ApiFault;
 use crate::gate::Caller;
 use crate::input::{Input, missing};
@@ -27,23 +28,18 @@ use crate::sigv4;
 /// Events of one `PutAuditEvents`.
 const AUDIT_EVENTS_MAX: usize = 100;
 
-/// Results of a batch, in its order.
-pub(crate) type Results = Vec<Result<Taken, RecordFault>>;
-
 /// Takes events in; when this returns, those that were taken are on disk.
 pub(crate) fn accept(app: &App, events: &[&[u8]]) -> Result<Results, ApiFault> {
-    let now = app.now();
-    let results = app.desk.accept(events, now)?;
-    let taken: Vec<&str> = results.iter().flatten().map(|taken| taken.event.as_str()).collect();
-    shelve(app, &taken, now)?;
-    let (accepted, refused) = (taken.len() as u64, (results.len() - taken.len()) as u64);
+    let results = app.desk.accept(events)?;
+    let accepted = results.iter().filter(|result| result.is_ok()).count() as u64;
     app.metrics.events_accepted.fetch_add(accepted, Ordering::Relaxed);
-    app.metrics.events_refused.fetch_add(refused, Ordering::Relaxed);
+    app.metrics.events_refused.fetch_add(results.len() as u64 - accepted, Ordering::Relaxed);
     Ok(results)
 }
 
 /// Puts accepted events where they can be asked for.
-fn shelve(app: &App, events: &[&str], now: i64) -> Result<(), ApiFault> {
+pub(crate) fn shelve(app: &App, events: &[&str]) -> io::Result<()> {
+    let now = app.now();
     // What was accepted can be read.
     let events: Vec<(&str, Facts<'_>)> =
         events.iter().filter_map(|event| Some((*event, Facts::read(event).ok()?))).collect();
@@ -62,20 +58,15 @@ fn shelve(app: &App, events: &[&str], now: i64) -> Result<(), ApiFault> {
             .collect();
         shelf.put(&placed)
     };
-    let history = put(&app.history, &|facts| {
+    put(&app.history, &|facts| {
         matches!(facts.category(), Category::Management | Category::Insight)
-    });
-    let mut written = history;
+    })?;
     for store in app.lake.read(|state| state.stores.values().cloned().collect::<Vec<_>>()) {
-        if written.is_ok() && store.is_taking() {
-            let shelf = app.lake.shelf(&store.id);
-            written = put(&shelf, &|facts| store.takes(facts));
+        if store.is_taking() {
+            put(&app.lake.shelf(&store.id), &|facts| store.takes(facts))?;
         }
     }
-    written.map_err(|error| {
-        app.note("events", &format!("cannot keep events: {error}"));
-        ApiFault::internal()
-    })
+    Ok(())
 }
 
 /// `POST /ingest`: JSON Lines, or `{"Records": […]}`, plain or gzip.
@@ -83,8 +74,8 @@ pub(crate) fn ingest(app: &Arc<App>, request: &Arrived) -> Result<Answer, ApiFau
     let text = batch::inflated(&request.body)?;
     let events = batch::records(&text)?;
     let results = accept(app, &events)?;
-    let result = |(place, result): (usize, &Result<Taken, RecordFault>)| match result {
-        Ok(taken) => json!({ "index": place, "eventID": taken.event_id }),
+    let result = |(place, result): (usize, &Result<Accepted, RecordFault>)| match result {
+        Ok(accepted) => json!({ "index": place, "eventID": accepted.event_id }),
         Err(fault) => json!({ "index": place, "errorCode": fault.code(), "errorMessage": fault.to_string() }),
     };
     let accepted = results.iter().filter(|result| result.is_ok()).count();
@@ -139,7 +130,7 @@ pub(crate) fn put_audit_events(
             Err(fault) => Some(Err(fault.clone())),
         };
         match result {
-            Some(Ok(taken)) => successful.push(json!({ "id": id, "eventID": taken.event_id })),
+            Some(Ok(accepted)) => successful.push(json!({ "id": id, "eventID": accepted.event_id })),
             Some(Err((code, message))) => {
                 failed.push(json!({ "id": id, "errorCode": code, "errorMessage": message }));
             }

@@ -99,6 +99,7 @@ pub(crate) fn lookup(call: &Call<'_>) -> Outcome {
     let question = call.question();
     let token = app.tokens.position(&question, call.input)?;
     let wanted = wanted(call, token.as_deref())?;
+    app.catch_up()?;
     let mut events = find(app, &wanted).map_err(|error| {
         app.note("lookup", &error.to_string());
         ApiFault::internal()

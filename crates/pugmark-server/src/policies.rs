@@ -27,7 +27,7 @@ fn check(call: &Call<'_>, arn: &str) -> Result<(), ApiFault> {
 pub(crate) fn put(call: &Call<'_>) -> Outcome {
     let (arn, policy) = (call.input.needed("ResourceArn")?, call.input.needed("ResourcePolicy")?);
     check(call, arn)?;
-    call.app.desk.change(call.now, |trails| trails.put_policy(arn, policy))?;
+    call.app.desk.service.put_policy(arn, policy)?;
     Ok(json!({ "ResourceArn": arn, "ResourcePolicy": policy }))
 }
 
@@ -40,6 +40,6 @@ pub(crate) fn get(call: &Call<'_>) -> Outcome {
 pub(crate) fn delete(call: &Call<'_>) -> Outcome {
     let arn = call.input.needed("ResourceArn")?;
     check(call, arn)?;
-    call.app.desk.change(call.now, |trails| trails.delete_policy(arn))?;
+    call.app.desk.service.delete_policy(arn)?;
     Ok(json!({}))
 }

@@ -6,21 +6,31 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use pugmark_trail::{BucketPlace, Cadence};
+use pugmark_trail::{BucketPlace, Cadence, ServiceError};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::app::{App, Clock, Log, Reading};
-use crate::desk::Desk;
+use crate::desk::{Desk, Places};
 use crate::document::StateError;
 use crate::gate::{Gate, Rates, Repeats, is_region};
 use crate::http;
 use crate::keys::AccessKeys;
+use crate::fault::ApiFault;
 use crate::lake::{Lake, QueryEngine};
+use crate::lookup::HISTORY_DAYS;
 use crate::page_token::PageTokens;
 use crate::random::NoRandom;
 use crate::shelf::Shelf;
+
+/// Time between turns of the trails.
+const TURN: Duration = Duration::from_millis(500);
+const TURNS_PER_HOUR: u64 = 7_200;
+/// Time for the last turn when the server is told to stop.
+const TURN_TIME: Duration = Duration::from_secs(10);
 
 /// How a server is set up.
 #[derive(Clone, Debug)]
@@ -74,6 +84,9 @@ pub enum ServerError {
     /// Its state cannot be used.
     #[error(transparent)]
     State(#[from] StateError),
+    /// The trails' state cannot be used.
+    #[error(transparent)]
+    Trails(#[from] ServiceError),
     /// The system gives no random numbers.
     #[error(transparent)]
     Random(#[from] NoRandom),
@@ -131,6 +144,7 @@ impl Server {
         let bound = listener.local_addr().map_err(listen)?;
         let now = (surroundings.clock)();
         let lake = Lake::open(&options.data.join("lake"), surroundings.engine, now)?;
+        let places = Places { named: options.named_buckets, others: options.other_buckets };
         let app = App {
             hosts: hosts(bound, &options.hosts),
             gate: Gate {
@@ -144,9 +158,10 @@ impl Server {
             tokens: PageTokens::new()?,
             lookup_rates: Rates::new(options.lookups_per_second),
             metrics: crate::metrics::Metrics::default(),
-            clock: surroundings.clock,
+            clock: Arc::clone(&surroundings.clock),
             log: surroundings.log,
-            desk: Desk::open(&options.data)?,
+            desk: Desk::open(&options.data.join("trails"), places, options.cadence, &surroundings.clock)?,
+            is_well: AtomicBool::new(true),
             lake,
             history: Shelf::new(options.data.join("history")),
             reading: options.reading,
@@ -169,10 +184,51 @@ impl Server {
     /// If the socket fails.
     pub async fn run(self, stop: watch::Receiver<bool>) -> Result<(), ServerError> {
         let app = Arc::clone(&self.app);
+        let keeping = tokio::spawn(keep(Arc::clone(&app), stop.clone()));
         let served = http::serve(self.listener, self.app, stop).await;
         app.lake.queries.cancel_all();
+        // What a turn began it ends; the next start would do it again.
+        drop(tokio::time::timeout(TURN_TIME, keeping).await);
         served.map_err(ServerError::Socket)
     }
+}
+
+/// Delivers what is due, and forgets what is old, until told to stop.
+async fn keep(app: Arc<App>, mut stop: watch::Receiver<bool>) {
+    let mut turns: u64 = 0;
+    loop {
+        let turned = app.desk.service.turn().await;
+        if let Err(error) = &turned {
+            app.note("turn", &error.to_string());
+        }
+        let worker = Arc::clone(&app);
+        let is_hourly = turns.is_multiple_of(TURNS_PER_HOUR);
+        let copied = tokio::task::spawn_blocking(move || tidy(&worker, is_hourly)).await;
+        let is_well = turned.is_ok() && matches!(copied, Ok(Ok(())));
+        app.is_well.store(is_well, Ordering::Relaxed);
+        turns += 1;
+        tokio::select! {
+            () = tokio::time::sleep(TURN) => {}
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
+    }
+}
+
+fn tidy(app: &App, is_hourly: bool) -> Result<(), ApiFault> {
+    app.catch_up()?;
+    if !is_hourly {
+        return Ok(());
+    }
+    let now = app.now();
+    app.lake.expire(now)?;
+    let stores = app.lake.read(|state| state.stores.values().cloned().collect::<Vec<_>>());
+    let kept = stores.iter().map(|store| (app.lake.shelf(&store.id), store.kept_since(now)));
+    for (shelf, since) in kept.chain([(app.history.clone(), now - HISTORY_DAYS * 86_400_000_000)]) {
+        if let Err(error) = shelf.forget_before(since) {
+            app.note("expiry", &error.to_string());
+        }
+    }
+    Ok(())
 }
 
 fn check(options: &ServerOptions, keys: &AccessKeys) -> Result<(), ServerError> {

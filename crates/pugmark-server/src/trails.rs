@@ -1,8 +1,8 @@
 //! Trails: from members of requests to the rules of `pugmark-trail`, and back.
 
 use pugmark_trail::{
-    Change, CreateTrail, EventConfiguration, InsightSelector, Selectors, Tag, Trail, TrailConfig, TrailError,
-    UpdateTrail,
+    CreateTrail, EventConfiguration, InsightSelector, KeyRecord, Selectors, Tag, Trail, TrailConfig, TrailError,
+    TrailErrorKind, UpdateTrail,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
@@ -15,7 +15,11 @@ use crate::pages::{self, Page};
 
 impl From<TrailError> for ApiFault {
     fn from(error: TrailError) -> ApiFault {
-        ApiFault::new(error.code(), error.message)
+        match error.kind {
+            // Its text may name a path of ours.
+            TrailErrorKind::InternalError => ApiFault::internal(),
+            _ => ApiFault::new(error.code(), error.message),
+        }
     }
 }
 
@@ -51,38 +55,24 @@ fn shown(config: &TrailConfig) -> Value {
     serde_json::to_value(config).unwrap_or_else(|_| json!({}))
 }
 
-/// Checks a change of one trail against the trails there are, and makes it.
-fn changed(
-    call: &Call<'_>,
-    check: impl FnOnce(&pugmark_trail::Trails) -> Result<Trail, TrailError>,
-) -> Result<Trail, ApiFault> {
-    call.app.desk.change(call.now, |trails| Ok(Change::Trail(Box::new(check(trails)?)))).map(|change| match change {
-        Change::Trail(trail) => *trail,
-        _ => Trail::default(),
-    })
-}
-
 pub(crate) fn create(call: &Call<'_>) -> Outcome {
     call.input.needed("Name")?;
     call.input.needed("S3BucketName")?;
     let request: CreateTrail = request(call.input)?;
-    let trail = changed(call, |trails| trails.create(&call.trail_caller(), &request))?;
+    let trail = call.app.desk.create(call, &request)?;
     Ok(made(&trail.config))
 }
 
 pub(crate) fn update(call: &Call<'_>) -> Outcome {
     call.input.needed("Name")?;
     let request: UpdateTrail = request(call.input)?;
-    let trail = changed(call, |trails| trails.update(&call.trail_caller(), &request))?;
+    let trail = call.app.desk.update(call, &request)?;
     Ok(made(&trail.config))
 }
 
 pub(crate) fn delete(call: &Call<'_>) -> Outcome {
     let name = call.input.needed("Name")?;
-    call.app.desk.change(call.now, |trails| {
-        let trail = trails.delete(&call.trail_caller(), name)?;
-        Ok(Change::NoTrail(trail.config.trail_arn))
-    })?;
+    call.app.desk.service.delete_trail(&call.trail_caller(), name)?;
     Ok(json!({}))
 }
 
@@ -115,19 +105,19 @@ pub(crate) fn list(call: &Call<'_>) -> Outcome {
 
 pub(crate) fn status(call: &Call<'_>) -> Outcome {
     let name = call.input.needed("Name")?;
-    let trail = call.app.desk.read(|trails| trails.get(&call.trail_caller(), name).cloned())?;
-    Ok(call.app.desk.status(&trail, &call.caller.region))
+    let status = call.app.desk.service.status(&call.trail_caller(), name)?;
+    serde_json::to_value(status).map_err(|_| ApiFault::internal())
 }
 
 pub(crate) fn start_logging(call: &Call<'_>) -> Outcome {
     let name = call.input.needed("Name")?;
-    changed(call, |trails| trails.start(&call.trail_caller(), name, call.now))?;
+    call.app.desk.service.start_logging(&call.trail_caller(), name)?;
     Ok(json!({}))
 }
 
 pub(crate) fn stop_logging(call: &Call<'_>) -> Outcome {
     let name = call.input.needed("Name")?;
-    changed(call, |trails| trails.stop(&call.trail_caller(), name, call.now))?;
+    call.app.desk.service.stop_logging(&call.trail_caller(), name)?;
     Ok(json!({}))
 }
 
@@ -155,7 +145,7 @@ pub(crate) fn put_selectors(call: &Call<'_>) -> Outcome {
         (None, Some(advanced)) => Selectors::Advanced(advanced),
         _ => return Err(ApiFault::new(CODE, "Specify either EventSelectors or AdvancedEventSelectors.")),
     };
-    let trail = changed(call, |trails| trails.put_selectors(&call.trail_caller(), name, given))?;
+    let trail = call.app.desk.service.put_selectors(&call.trail_caller(), name, given)?;
     Ok(selectors(&trail))
 }
 
@@ -184,7 +174,7 @@ pub(crate) fn put_insights(call: &Call<'_>) -> Outcome {
     let given: Option<Vec<InsightSelector>> =
         member(call.input, "InsightSelectors", "InvalidInsightSelectorsException")?;
     let given = given.ok_or_else(|| missing("InsightSelectors"))?;
-    let trail = changed(call, |trails| trails.put_insights(&call.trail_caller(), name, given))?;
+    let trail = call.app.desk.service.put_insights(&call.trail_caller(), name, given)?;
     Ok(insights(&trail))
 }
 
@@ -205,7 +195,7 @@ pub(crate) fn get_configuration(call: &Call<'_>) -> Outcome {
 pub(crate) fn put_configuration(call: &Call<'_>) -> Outcome {
     let name = trail_name(call)?;
     let given: EventConfiguration = request(call.input)?;
-    let trail = changed(call, |trails| trails.put_configuration(&call.trail_caller(), name, given))?;
+    let trail = call.app.desk.service.put_configuration(&call.trail_caller(), name, given)?;
     Ok(configuration(&trail))
 }
 
@@ -216,28 +206,24 @@ pub(crate) fn tags(call: &Call<'_>, arn: &str) -> Result<Vec<Tag>, ApiFault> {
 
 pub(crate) fn add_tags(call: &Call<'_>, arn: &str) -> Outcome {
     let given: Vec<Tag> = member(call.input, "TagsList", "InvalidTagParameterException")?.unwrap_or_default();
-    changed(call, |trails| trails.add_tags(&call.trail_caller(), arn, &given))?;
+    call.app.desk.service.add_tags(&call.trail_caller(), arn, &given)?;
     Ok(json!({}))
 }
 
 pub(crate) fn remove_tags(call: &Call<'_>, arn: &str) -> Outcome {
     let given: Vec<Tag> = member(call.input, "TagsList", "InvalidTagParameterException")?.unwrap_or_default();
-    changed(call, |trails| trails.remove_tags(&call.trail_caller(), arn, &given))?;
+    call.app.desk.service.remove_tags(&call.trail_caller(), arn, &given)?;
     Ok(json!({}))
 }
 
 pub(crate) fn public_keys(call: &Call<'_>) -> Outcome {
     let (since, until) = (call.input.time("StartTime")?, call.input.time("EndTime")?);
-    let (since, until) = (since.unwrap_or(call.now), until.unwrap_or(call.now));
-    if since > until {
-        return Err(ApiFault::new("InvalidTimeRangeException", "The start of the time range is after its end."));
-    }
     let page = Page::read(call, 1_000, 1_000).map_err(|fault| match fault.code {
         "InvalidNextTokenException" => ApiFault::new("InvalidTokenException", fault.message),
         _ => fault,
     })?;
-    let keys = call.app.desk.public_keys(&call.caller.region, since, until);
-    let item = |key: &crate::desk::ListedKey| {
+    let keys = call.app.desk.service.public_keys(&call.caller.region, since, until)?;
+    let item = |key: &KeyRecord| {
         json!({
             "Value": key.value,
             "ValidityStartTime": pages::time(key.since),

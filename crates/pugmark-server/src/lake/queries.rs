@@ -255,6 +255,9 @@ pub(crate) fn start(call: &Call<'_>) -> Outcome {
 fn run(app: &Arc<App>, query: &Query, cancelled: &Arc<AtomicBool>) {
     let lake = &app.lake;
     let begun = app.now();
+    if app.catch_up().is_err() {
+        return fail(app, &query.id, Status::Failed, "The events could not be read.".to_owned());
+    }
     let path = lake.queries.rows_path(&query.id);
     let file = RowFile::create(&path, Arc::clone(cancelled));
     let (Ok(mut rows), Ok(())) = (file, lake.queries.advance(&query.id, |query| query.status = Status::Running))

@@ -277,6 +277,8 @@ pub(crate) fn create(call: &Call<'_>) -> Outcome {
         let message = "Organizations are not in use.";
         return Err(ApiFault::new("OrganizationsNotInUseException", message));
     }
+    // What came before it was there is none of its events.
+    call.app.catch_up()?;
     let mut answer = store.describe();
     if !store.tags.is_empty() {
         answer.insert("TagsList".into(), tags::list(&store.tags));
@@ -321,6 +323,7 @@ pub(crate) fn update(call: &Call<'_>) -> Outcome {
         return Err(ApiFault::parameter("give at least one member to change"));
     }
     let selectors = selectors(input)?;
+    call.app.catch_up()?;
     call.app.lake.change(|state| {
         if let Some(name) = input.text("Name")? {
             check_name(name)?;
@@ -410,6 +413,7 @@ pub(crate) fn stop_ingestion(call: &Call<'_>) -> Outcome {
 
 fn ingestion(call: &Call<'_>, from: Status, to: Status) -> Outcome {
     let text = call.input.needed("EventDataStore")?;
+    call.app.catch_up()?;
     call.app.lake.change(|state| {
         let store = find_mut(state, text, &call.caller.region)?;
         let is_fit = matches!(
