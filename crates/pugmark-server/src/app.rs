@@ -144,7 +144,9 @@ impl App {
     pub(crate) fn answer(self: &Arc<App>, request: &Arrived) -> Answer {
         let begun = self.now();
         let mut done = Done { operation: "Unknown", caller: None };
-        let answer = self.route(request, &mut done).unwrap_or_else(|fault| Answer::fault(content_type(&request.path), &fault));
+        let answer = self
+            .route(request, &mut done)
+            .unwrap_or_else(|fault| Answer::fault(content_type(&request.path), &fault));
         let micros = (self.now() - begun).max(0);
         self.metrics.bytes_in.fetch_add(request.body.len() as u64, Ordering::Relaxed);
         let code = answer.code.unwrap_or("OK");
@@ -183,17 +185,19 @@ impl App {
             ("POST", "/PutAuditEvents") => {
                 done.operation = "PutAuditEvents";
                 let caller = self.admitted(request, &["cloudtrail-data"], Role::Write, done)?;
-                self.once(&caller, || ingest::put_audit_events(self, &caller, request))
+                ingest::put_audit_events(self, &caller, request)
             }
             ("POST", "/ingest") => {
                 done.operation = "Ingest";
                 let caller = self.admitted(request, &["cloudtrail-data", "cloudtrail"], Role::Write, done)?;
-                self.once(&caller, || ingest::ingest(self, request))
+                ingest::ingest(self, request)
             }
             (_, "/" | "/PutAuditEvents" | "/ingest" | "/health" | "/metrics") => {
                 Err(ApiFault::with_status(405, "UnknownOperationException", "the method is not allowed here"))
             }
-            _ => Err(ApiFault::with_status(404, "UnknownOperationException", "there is nothing at this path")),
+            _ => {
+                Err(ApiFault::with_status(404, "UnknownOperationException", "there is nothing at this path"))
+            }
         }
     }
 
@@ -215,28 +219,23 @@ impl App {
     ) -> Result<Caller, ApiFault> {
         let caller = self.gate.admit(&request.parts(), services, self.now())?;
         done.caller = Some(caller.name.clone());
-        if caller.may(role) { Ok(caller) } else { Err(denied(&caller, done.operation)) }
+        if !caller.may(role) {
+            return Err(denied(&caller, done.operation));
+        }
+        self.check_fresh(&caller)?;
+        Ok(caller)
     }
 
-    /// Runs what changes something; a repeat gets the first answer.
-    fn once(
-        &self,
-        caller: &Caller,
-        run: impl FnOnce() -> Result<Answer, ApiFault>,
-    ) -> Result<Answer, ApiFault> {
-        let Some(signature) = &caller.signature else { return run() };
-        let repeats = &self.gate.repeats;
-        match repeats.begin(signature, self.now()) {
-            Known::New => {}
-            Known::Answered(answer) => return Ok(answer),
-            Known::Unanswered => {
-                return Err(crate::sigv4::mismatch("The signed request was received before: sign it anew."));
+    /// Refuses a signed change that was sent before.
+    fn check_fresh(&self, caller: &Caller) -> Result<(), ApiFault> {
+        let Some(signature) = &caller.signature else { return Ok(()) };
+        match self.gate.repeats.note(signature, self.now()) {
+            Known::Fresh => Ok(()),
+            Known::Used => {
+                Err(crate::sigv4::mismatch("The signed request was received before: sign it anew."))
             }
-            Known::Full => return Err(ApiFault::throttled()),
+            Known::Full => Err(ApiFault::throttled()),
         }
-        let answer = run().unwrap_or_else(|fault| Answer::fault(JSON, &fault));
-        repeats.end(signature, &answer);
-        Ok(answer)
     }
 
     fn aws_json(self: &Arc<App>, request: &Arrived, done: &mut Done) -> Result<Answer, ApiFault> {
@@ -254,23 +253,21 @@ impl App {
             let message = "the content type must be `application/x-amz-json-1.1`";
             return Err(ApiFault::new("SerializationException", message));
         }
-        let run = || {
-            let outcome = self.call(operation, &caller, request);
-            let answer = match outcome {
-                Ok(value) => Answer::value(AWS_JSON, &value),
-                Err(fault) => Answer::fault(AWS_JSON, &fault),
-            };
-            Ok(answer)
-        };
-        if operation.is_read { run() } else { self.once(&caller, run) }
+        if !operation.is_read {
+            self.check_fresh(&caller)?;
+        }
+        Ok(Answer::value(AWS_JSON, &self.call(operation, &caller, request)?))
     }
 
     /// Calls the handler, and records the call as an event of its own.
     fn call(self: &Arc<App>, operation: &Operation, caller: &Caller, request: &Arrived) -> Outcome {
         let input = Input::parse(&request.body)?;
         let call = Call { app: self, caller, operation: operation.name, input: &input, now: self.now() };
-        let outcome =
-            if caller.may(operation.role) { (operation.run)(&call) } else { Err(denied(caller, operation.name)) };
+        let outcome = if caller.may(operation.role) {
+            (operation.run)(&call)
+        } else {
+            Err(denied(caller, operation.name))
+        };
         let address = request.peer.to_string();
         let source = Source {
             address: &address,
@@ -296,7 +293,11 @@ fn content_type(path: &str) -> &'static str {
 }
 
 fn denied(caller: &Caller, operation: &str) -> ApiFault {
-    let action = if matches!(operation, "PutAuditEvents" | "Ingest") { "cloudtrail-data:PutAuditEvents".to_owned() } else { format!("cloudtrail:{operation}") };
+    let action = if matches!(operation, "PutAuditEvents" | "Ingest") {
+        "cloudtrail-data:PutAuditEvents".to_owned()
+    } else {
+        format!("cloudtrail:{operation}")
+    };
     let message = format!("User: {} is not authorized to perform: {action}", caller.arn());
     ApiFault::new("AccessDeniedException", message)
 }

@@ -14,8 +14,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use pugmark_source::Location;
 use pugmark_trail::{
-    Accepted, BucketPlace, Cadence, Clock, CreateTrail, LocalDisk, RecordFault, Service, ServiceError, Settings,
-    Stores, Trail, TrailError, Trails, UpdateTrail, World,
+    Accepted, BucketPlace, Cadence, Clock, CreateTrail, LocalDisk, RecordFault, Service, ServiceError,
+    Settings, Stores, Trail, TrailError, Trails, UpdateTrail, World,
 };
 use tokio::runtime::Handle;
 
@@ -110,7 +110,10 @@ impl Desk {
     ///
     /// # Errors
     /// If the disk fails; what is left is copied by the next call.
-    pub(crate) fn copy(&self, mut put: impl FnMut(&[&str]) -> std::io::Result<()>) -> Result<(), ServiceError> {
+    pub(crate) fn copy(
+        &self,
+        mut put: impl FnMut(&[&str]) -> std::io::Result<()>,
+    ) -> Result<(), ServiceError> {
         let mut position = self.position.lock().unwrap_or_else(PoisonError::into_inner);
         while *position < self.service.head() {
             let entries = self.service.events(*position)?;

@@ -2,23 +2,19 @@
 //!
 //! A request is either of a key that signed it, or anonymous where that is
 //! allowed, or refused. An unknown key costs as much time as a wrong
-//! signature. A request that changes something and comes twice, byte for byte,
-//! gets the first answer again and changes nothing.
+//! signature. A signed change that is sent a second time, later, is refused.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
-use crate::answer::Answer;
 use crate::fault::ApiFault;
 use crate::keys::{AccessKey, AccessKeys, Role};
 use crate::sigv4::{Claim, Parts, SKEW_US, mismatch};
 
 /// Signatures kept to tell repeats; beyond it changes are refused.
 const SIGNATURES_MAX: usize = 1_000_000;
-/// Bytes of answers kept for repeats.
-const ANSWER_BYTES_MAX: usize = 32 << 20;
-/// The longest answer that is kept.
-const ANSWER_BYTES: usize = 8 << 10;
+/// How long after the first the same signature may come again.
+const SAME_CALL_US: i64 = 1_000_000;
 
 /// Who made a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,7 +123,10 @@ pub(crate) fn is_region(text: &str) -> bool {
     area.len() == 2
         && (1..=2).contains(&middle.len())
         && text.len() <= 32
-        && middle.iter().chain([area]).all(|word| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase()))
+        && middle
+            .iter()
+            .chain([area])
+            .all(|word| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase()))
         && !number.is_empty()
         && number.bytes().all(|byte| byte.is_ascii_digit())
 }
@@ -165,7 +164,11 @@ impl Rates {
     }
 }
 
-/// Changes that were asked for within the time that a signature is good.
+/// Signatures of changes, for as long as they are worth something.
+///
+/// A signature knows the second it was made in, and nothing finer: the same
+/// call twice in that second is two calls. What comes again later was caught
+/// on the way and sent by somebody else; clients sign each retry anew.
 #[derive(Default)]
 pub(crate) struct Repeats {
     seen: Mutex<Seen>,
@@ -173,56 +176,36 @@ pub(crate) struct Repeats {
 
 #[derive(Default)]
 struct Seen {
-    answers: BTreeMap<String, Option<Answer>>,
+    first: BTreeMap<String, i64>,
     order: VecDeque<(i64, String)>,
-    bytes: usize,
 }
 
 /// What is known of a signature.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Known {
-    /// It comes for the first time.
-    New,
-    /// It was answered so.
-    Answered(Answer),
-    /// It is at work, or its answer was too long to keep.
-    Unanswered,
+    /// It comes for the first time, or again within its second.
+    Fresh,
+    /// It was used before.
+    Used,
     /// There is no room to remember it.
     Full,
 }
 
 impl Repeats {
-    /// Notes `signature`, or tells what became of it.
-    pub(crate) fn begin(&self, signature: &str, now: i64) -> Known {
+    /// Notes `signature`, or tells that it was used.
+    pub(crate) fn note(&self, signature: &str, now: i64) -> Known {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.forget(now);
-        match seen.answers.get(signature) {
-            Some(Some(answer)) => return Known::Answered(answer.clone()),
-            Some(None) => return Known::Unanswered,
-            None if seen.answers.len() >= SIGNATURES_MAX => return Known::Full,
+        match seen.first.get(signature) {
+            Some(first) if now - first <= SAME_CALL_US => return Known::Fresh,
+            Some(_) => return Known::Used,
+            None if seen.first.len() >= SIGNATURES_MAX => return Known::Full,
             None => {}
         }
-        seen.answers.insert(signature.to_owned(), None);
+        seen.first.insert(signature.to_owned(), now);
         // A clock may run ahead by the skew, and is good for as long after.
         seen.order.push_back((now + 2 * SKEW_US, signature.to_owned()));
-        Known::New
-    }
-
-    /// Keeps the answer; what was refused may be asked again.
-    pub(crate) fn end(&self, signature: &str, answer: &Answer) {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if answer.status >= 400 {
-            seen.answers.remove(signature);
-            return;
-        }
-        let bytes = answer.body.len();
-        if bytes <= ANSWER_BYTES
-            && seen.bytes + bytes <= ANSWER_BYTES_MAX
-            && let Some(place) = seen.answers.get_mut(signature)
-        {
-            *place = Some(answer.clone());
-            seen.bytes += bytes;
-        }
+        Known::Fresh
     }
 }
 
@@ -232,9 +215,7 @@ impl Seen {
             && *until < now
             && let Some((_, signature)) = self.order.pop_front()
         {
-            if let Some(Some(answer)) = self.answers.remove(&signature) {
-                self.bytes -= answer.body.len();
-            }
+            self.first.remove(&signature);
         }
     }
 }
@@ -263,28 +244,19 @@ mod tests {
     }
 
     #[test]
-    fn a_repeated_change_gets_the_first_answer() {
+    fn a_signature_is_good_for_one_second_and_then_used() {
         let repeats = Repeats::default();
-        assert_eq!(repeats.begin("s", 0), Known::New);
-        assert_eq!(repeats.begin("s", 1), Known::Unanswered);
-        let answer = Answer::json(200, b"{}".to_vec());
-        repeats.end("s", &answer);
-        assert_eq!(repeats.begin("s", 2), Known::Answered(answer));
-    }
-
-    #[test]
-    fn a_refused_change_may_be_asked_again() {
-        let repeats = Repeats::default();
-        assert_eq!(repeats.begin("s", 0), Known::New);
-        repeats.end("s", &Answer::json(400, Vec::new()));
-        assert_eq!(repeats.begin("s", 1), Known::New);
+        assert_eq!(repeats.note("s", 0), Known::Fresh);
+        assert_eq!(repeats.note("s", SAME_CALL_US), Known::Fresh);
+        assert_eq!(repeats.note("s", SAME_CALL_US + 1), Known::Used);
+        assert_eq!(repeats.note("t", SAME_CALL_US + 1), Known::Fresh);
     }
 
     #[test]
     fn a_signature_is_forgotten_once_it_is_worth_nothing() {
         let repeats = Repeats::default();
-        assert_eq!(repeats.begin("s", 0), Known::New);
-        assert_eq!(repeats.begin("s", 2 * SKEW_US), Known::Unanswered);
-        assert_eq!(repeats.begin("s", 2 * SKEW_US + 1), Known::New);
+        assert_eq!(repeats.note("s", 0), Known::Fresh);
+        assert_eq!(repeats.note("s", 2 * SKEW_US), Known::Used);
+        assert_eq!(repeats.note("s", 2 * SKEW_US + 1), Known::Fresh);
     }
 }

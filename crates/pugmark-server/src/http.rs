@@ -46,7 +46,11 @@ const HEAD_BYTES: usize = 64 << 10;
 ///
 /// # Errors
 /// If the socket fails.
-pub(crate) async fn serve(listener: TcpListener, app: Arc<App>, mut stop: watch::Receiver<bool>) -> io::Result<()> {
+pub(crate) async fn serve(
+    listener: TcpListener,
+    app: Arc<App>,
+    mut stop: watch::Receiver<bool>,
+) -> io::Result<()> {
     let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let at_work = Arc::new(Semaphore::new(AT_WORK_MAX));
     let mut open = JoinSet::new();
@@ -134,7 +138,10 @@ async fn respond(
     let answer = match (arrived, refusal) {
         (Some(arrived), _) => match tokio::time::timeout(WAIT, at_work.acquire()).await {
             Ok(Ok(_permit)) => work(app, Arrived { id: id.clone(), ..arrived }).await,
-            _ => app.refuse(&path, &ApiFault::with_status(503, "ServiceUnavailable", "too many requests at work")),
+            _ => app.refuse(
+                &path,
+                &ApiFault::with_status(503, "ServiceUnavailable", "too many requests at work"),
+            ),
         },
         (None, refusal) => {
             // What is left of the body is not worth reading.
@@ -167,7 +174,8 @@ async fn arrived(request: Request<Incoming>, peer: SocketAddr) -> Result<Arrived
         let message = format!("the body is longer than {bytes_max} bytes");
         ApiFault::with_status(413, "RequestEntityTooLarge", message)
     };
-    let stated = head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    let stated =
+        head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if stated.is_some_and(|stated| stated > bytes_max) {
         return Err(too_large());
     }

@@ -58,9 +58,7 @@ pub(crate) fn shelve(app: &App, events: &[&str]) -> io::Result<()> {
             .collect();
         shelf.put(&placed)
     };
-    put(&app.history, &|facts| {
-        matches!(facts.category(), Category::Management | Category::Insight)
-    })?;
+    put(&app.history, &|facts| matches!(facts.category(), Category::Management | Category::Insight))?;
     for store in app.lake.read(|state| state.stores.values().cloned().collect::<Vec<_>>()) {
         if store.is_taking() {
             put(&app.lake.shelf(&store.id), &|facts| store.takes(facts))?;
@@ -121,7 +119,8 @@ pub(crate) fn put_audit_events(
         };
         events.push((id, audit.record(event.needed("eventData")?, event.text("eventDataChecksum")?)));
     }
-    let good: Vec<&[u8]> = events.iter().filter_map(|(_, event)| event.as_ref().ok()).map(String::as_bytes).collect();
+    let good: Vec<&[u8]> =
+        events.iter().filter_map(|(_, event)| event.as_ref().ok()).map(String::as_bytes).collect();
     let mut results = accept(app, &good)?.into_iter();
     let (mut failed, mut successful) = (Vec::new(), Vec::new());
     for (id, event) in &events {

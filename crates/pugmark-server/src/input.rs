@@ -112,7 +112,9 @@ impl Input {
 pub(crate) fn missing(name: &str) -> ApiFault {
     ApiFault::new(
         "ValidationException",
-        format!("1 validation error detected: value at `{name}` failed to satisfy constraint: must not be null"),
+        format!(
+            "1 validation error detected: value at `{name}` failed to satisfy constraint: must not be null"
+        ),
     )
 }
 

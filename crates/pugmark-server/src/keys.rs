@@ -158,7 +158,8 @@ impl AccessKeys {
         let invalid = |reason: String| KeyFileError::Invalid { path: path.to_owned(), reason };
         let mut keys = BTreeMap::new();
         for key in file.key {
-            let is_id = (4..=128).contains(&key.id.len()) && key.id.bytes().all(|b| b.is_ascii_alphanumeric());
+            let is_id =
+                (4..=128).contains(&key.id.len()) && key.id.bytes().all(|b| b.is_ascii_alphanumeric());
             if !is_id {
                 return Err(invalid("an id must be 4 to 128 letters and digits".to_owned()));
             }

@@ -225,7 +225,8 @@ fn find(app: &App, wanted: &Wanted) -> Result<Vec<Found>, ScanError> {
 /// Words that the text of every wanted record holds.
 fn needles(wanted: &Wanted) -> Vec<Vec<u8>> {
     // A record may write `/` or other letters as escapes; these it does not.
-    let is_plain = |value: &str| value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+    let is_plain =
+        |value: &str| value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
     match &wanted.attribute {
         Some((key, value)) if key.is_literal() && is_plain(value) => vec![value.clone().into_bytes()],
         _ => Vec::new(),
@@ -295,7 +296,8 @@ impl<'a> Rows<'a> {
 
     /// The user's name, or the name of a role's session, or `root`.
     fn username(&self, row: usize) -> Option<&str> {
-        let session = || self.text(Leaf::IdentityPrincipalId, row)?.split_once(':').map(|(_, session)| session);
+        let session =
+            || self.text(Leaf::IdentityPrincipalId, row)?.split_once(':').map(|(_, session)| session);
         let is_root = self.text(Leaf::IdentityType, row) == Some("Root");
         self.text(Leaf::IdentityUserName, row).or_else(session).or(is_root.then_some("root"))
     }
@@ -307,7 +309,8 @@ impl<'a> Rows<'a> {
     fn found(&self, row: usize) -> Found {
         let text = |leaf| self.text(leaf, row);
         let (time, id) = (self.time(row), text(Leaf::EventId).unwrap_or_default().to_owned());
-        let resource = |(kind, name): &(String, String)| json!({ "ResourceType": kind, "ResourceName": name });
+        let resource =
+            |(kind, name): &(String, String)| json!({ "ResourceType": kind, "ResourceName": name });
         let mut answer = json!({ "EventId": id, "EventTime": pages::time(time) });
         let members = [
             ("EventName", text(Leaf::EventName)),

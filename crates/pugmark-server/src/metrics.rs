@@ -47,7 +47,8 @@ impl Metrics {
         };
         line(format_args!("# HELP pugmark_requests_total Requests answered."));
         line(format_args!("# TYPE pugmark_requests_total counter"));
-        for ((operation, code), count) in self.requests.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        for ((operation, code), count) in self.requests.lock().unwrap_or_else(PoisonError::into_inner).iter()
+        {
             line(format_args!("pugmark_requests_total{{operation=\"{operation}\",code=\"{code}\"}} {count}"));
         }
         line(format_args!("# HELP pugmark_request_seconds Time to answer."));

@@ -31,14 +31,17 @@ pub(crate) fn record(call: &Call<'_>, source: Source<'_>, is_read: bool, outcome
     });
     if let Err(fault) = outcome {
         // The record says `AccessDenied` where the answer says `AccessDeniedException`.
-        record["errorCode"] = json!(if fault.code == "AccessDeniedException" { "AccessDenied" } else { fault.code });
+        record["errorCode"] =
+            json!(if fault.code == "AccessDeniedException" { "AccessDenied" } else { fault.code });
         record["errorMessage"] = json!(fault.message);
     }
     let input = call.input.to_value();
     let is_empty = input.as_object().is_none_or(Map::is_empty);
     record["requestParameters"] = if is_empty { Value::Null } else { lower(&input) };
     record["responseElements"] = match outcome {
-        Ok(answer) if !is_read && answer.as_object().is_some_and(|members| !members.is_empty()) => lower(answer),
+        Ok(answer) if !is_read && answer.as_object().is_some_and(|members| !members.is_empty()) => {
+            lower(answer)
+        }
         _ => Value::Null,
     };
     record["requestID"] = json!(source.request_id);

@@ -50,7 +50,8 @@ impl PageTokens {
     /// If the token is none of ours, or of another question.
     pub(crate) fn position(&self, question: &Question, input: &Input) -> Result<Option<String>, ApiFault> {
         let Some(token) = input.text("NextToken")? else { return Ok(None) };
-        let fault = || ApiFault::new("InvalidNextTokenException", "The token is invalid or of another request.");
+        let fault =
+            || ApiFault::new("InvalidNextTokenException", "The token is invalid or of another request.");
         self.open(question, token).map(Some).ok_or_else(fault)
     }
 }
@@ -94,7 +95,10 @@ mod tests {
     fn a_token_opens_for_its_question_only() {
         let tokens = PageTokens::new().unwrap();
         let token = tokens.seal(&question(r#"{"MaxResults":5}"#), "50");
-        assert_eq!(tokens.open(&question(r#"{"MaxResults":5,"NextToken":"x"}"#), &token).as_deref(), Some("50"));
+        assert_eq!(
+            tokens.open(&question(r#"{"MaxResults":5,"NextToken":"x"}"#), &token).as_deref(),
+            Some("50")
+        );
         assert_eq!(tokens.open(&question(r#"{"MaxResults":6}"#), &token), None);
     }
 

@@ -10,18 +10,20 @@ use crate::lake::{channels, stores};
 
 /// Whether the ARN is of something that has policies, and is there.
 fn check(call: &Call<'_>, arn: &str) -> Result<(), ApiFault> {
-    call.app.lake.read(|state| match arn.splitn(6, ':').nth(5).and_then(|resource| resource.split('/').next()) {
-        Some("channel") => channels::find(state, arn).map(|_| ()),
-        Some("eventdatastore") => stores::find(state, arn, &call.caller.region).map(|_| ()),
-        // Whatever else it is, the rules of policies name the fault.
-        _ => Ok(()),
-    })
-    .map_err(|fault| match fault.code {
-        "ChannelNotFoundException" | "EventDataStoreNotFoundException" => {
-            ApiFault::new("ResourceNotFoundException", fault.message)
-        }
-        _ => ApiFault::new("ResourceARNNotValidException", fault.message),
-    })
+    call.app
+        .lake
+        .read(|state| match arn.splitn(6, ':').nth(5).and_then(|resource| resource.split('/').next()) {
+            Some("channel") => channels::find(state, arn).map(|_| ()),
+            Some("eventdatastore") => stores::find(state, arn, &call.caller.region).map(|_| ()),
+            // Whatever else it is, the rules of policies name the fault.
+            _ => Ok(()),
+        })
+        .map_err(|fault| match fault.code {
+            "ChannelNotFoundException" | "EventDataStoreNotFoundException" => {
+                ApiFault::new("ResourceNotFoundException", fault.message)
+            }
+            _ => ApiFault::new("ResourceARNNotValidException", fault.message),
+        })
 }
 
 pub(crate) fn put(call: &Call<'_>) -> Outcome {

@@ -48,7 +48,9 @@ impl Shelf {
         for event in events {
             let text = files.entry(self.path(event)).or_default();
             // A line break inside a record is white space, and would end the line.
-            text.extend(event.record.bytes().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { byte }));
+            text.extend(
+                event.record.bytes().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { byte }),
+            );
             text.push(b'\n');
         }
         for (path, text) in files {

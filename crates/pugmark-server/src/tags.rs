@@ -28,7 +28,10 @@ pub(crate) fn read(input: &Input, name: &str) -> Result<Tags, ApiFault> {
             return Err(ApiFault::new("InvalidTagParameterException", message));
         }
         if tags.insert(key.to_owned(), value.map(ToOwned::to_owned)).is_some() {
-            return Err(ApiFault::new("InvalidTagParameterException", format!("the key `{key}` stands twice")));
+            return Err(ApiFault::new(
+                "InvalidTagParameterException",
+                format!("the key `{key}` stands twice"),
+            ));
         }
     }
     check_count(&tags)?;
@@ -38,7 +41,10 @@ pub(crate) fn read(input: &Input, name: &str) -> Result<Tags, ApiFault> {
 /// Refuses more tags than a resource may have.
 pub(crate) fn check_count(tags: &Tags) -> Result<(), ApiFault> {
     if tags.len() > TAGS_MAX {
-        return Err(ApiFault::new("TagsLimitExceededException", format!("A resource has at most {TAGS_MAX} tags.")));
+        return Err(ApiFault::new(
+            "TagsLimitExceededException",
+            format!("A resource has at most {TAGS_MAX} tags."),
+        ));
     }
     Ok(())
 }

@@ -17,7 +17,14 @@ const VALUES_MAX: usize = 500;
 const FIELDS: [(&str, &[&str]); 7] = [
     (
         "Management",
-        &["eventName", "eventType", "eventSource", "userIdentity.arn", "sessionCredentialFromConsole", "readOnly"],
+        &[
+            "eventName",
+            "eventType",
+            "eventSource",
+            "userIdentity.arn",
+            "sessionCredentialFromConsole",
+            "readOnly",
+        ],
     ),
     (
         "Data",

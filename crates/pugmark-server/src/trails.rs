@@ -1,8 +1,8 @@
 //! Trails: from members of requests to the rules of `pugmark-trail`, and back.
 
 use pugmark_trail::{
-    CreateTrail, EventConfiguration, InsightSelector, KeyRecord, Selectors, Tag, Trail, TrailConfig, TrailError,
-    TrailErrorKind, UpdateTrail,
+    CreateTrail, EventConfiguration, InsightSelector, KeyRecord, Selectors, Tag, Trail, TrailConfig,
+    TrailError, TrailErrorKind, UpdateTrail,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
@@ -26,8 +26,12 @@ impl From<TrailError> for ApiFault {
 /// The request as the type that trails read.
 fn request<T: DeserializeOwned>(input: &Input) -> Result<T, ApiFault> {
     // Null is as good as absent.
-    let members: Map<String, Value> =
-        input.members().iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| (name.clone(), value.clone())).collect();
+    let members: Map<String, Value> = input
+        .members()
+        .iter()
+        .filter(|(_, value)| !value.is_null())
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
     serde_json::from_value(Value::Object(members))
         .map_err(|error| ApiFault::new("SerializationException", error.to_string()))
 }
@@ -78,7 +82,9 @@ pub(crate) fn delete(call: &Call<'_>) -> Outcome {
 
 pub(crate) fn get(call: &Call<'_>) -> Outcome {
     let name = call.input.needed("Name")?;
-    call.app.desk.read(|trails| Ok(json!({ "Trail": shown(&trails.get(&call.trail_caller(), name)?.config) })))
+    call.app
+        .desk
+        .read(|trails| Ok(json!({ "Trail": shown(&trails.get(&call.trail_caller(), name)?.config) })))
 }
 
 pub(crate) fn describe(call: &Call<'_>) -> Outcome {

@@ -47,7 +47,8 @@ impl Audit<'_> {
             return Err(("InvalidChecksum", "the checksum is not that of the event data".to_owned()));
         }
         let parsed: Result<Map<String, Value>, _> = serde_json::from_str(text);
-        let data = parsed.map_err(|error| invalid(format!("the event data is not a JSON object: {error}")))?;
+        let data =
+            parsed.map_err(|error| invalid(format!("the event data is not a JSON object: {error}")))?;
         if data.contains_key("eventVersion") {
             return Ok(text.to_owned());
         }
@@ -85,7 +86,8 @@ impl Audit<'_> {
             }
         }
         let identity = &data["userIdentity"];
-        let is_text = |name: &str, max| identity[name].as_str().is_some_and(|text| text.chars().count() <= max);
+        let is_text =
+            |name: &str, max| identity[name].as_str().is_some_and(|text| text.chars().count() <= max);
         if !is_text("type", 128) || !is_text("principalId", 1_024) {
             return Err(invalid("`userIdentity` must have a `type` and a `principalId`".to_owned()));
         }

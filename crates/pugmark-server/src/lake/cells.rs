@@ -6,7 +6,10 @@
 use std::fmt::Write as _;
 
 use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::{DataType, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType, TimeUnit};
+use arrow::datatypes::{
+    DataType, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
+    TimestampSecondType,
+};
 use arrow::error::ArrowError;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use pugmark_event::format_time;
@@ -116,7 +119,9 @@ fn null() -> String {
 mod tests {
     use std::sync::Arc;
 
-    use arrow::array::{ArrayRef, BooleanArray, Int64Array, StringArray, StructArray, TimestampMicrosecondArray};
+    use arrow::array::{
+        ArrayRef, BooleanArray, Int64Array, StringArray, StructArray, TimestampMicrosecondArray,
+    };
     use arrow::datatypes::Field;
     use serde_json::json;
 
@@ -156,7 +161,10 @@ mod tests {
     fn structs_print_their_members() {
         let members: Vec<(Arc<Field>, ArrayRef)> = vec![
             (Arc::new(Field::new("a", DataType::Int64, true)), Arc::new(Int64Array::from(vec![1]))),
-            (Arc::new(Field::new("b", DataType::Utf8, true)), Arc::new(StringArray::from(vec![None::<&str>]))),
+            (
+                Arc::new(Field::new("b", DataType::Utf8, true)),
+                Arc::new(StringArray::from(vec![None::<&str>])),
+            ),
         ];
         assert_eq!(text(&StructArray::from(members), 0).unwrap().unwrap(), "{a=1, b=null}");
     }

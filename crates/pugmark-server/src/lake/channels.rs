@@ -47,16 +47,21 @@ impl Channel {
 /// The channel that `text`, an ARN or an id, names.
 pub(crate) fn find<'a>(state: &'a State, text: &str) -> Result<&'a Channel, ApiFault> {
     let id = id_of(text)?;
-    state.channels.get(&id).ok_or_else(|| {
-        ApiFault::new("ChannelNotFoundException", "The channel could not be found.")
-    })
+    state
+        .channels
+        .get(&id)
+        .ok_or_else(|| ApiFault::new("ChannelNotFoundException", "The channel could not be found."))
 }
 
 fn id_of(text: &str) -> Result<String, ApiFault> {
-    let id = if text.starts_with("arn:") { text.split_once(":channel/").map(|(_, id)| id) } else { Some(text) };
+    let id =
+        if text.starts_with("arn:") { text.split_once(":channel/").map(|(_, id)| id) } else { Some(text) };
     let id = id.filter(|id| stores::is_uuid(id)).map(ToOwned::to_owned);
     id.ok_or_else(|| {
-        ApiFault::new("ChannelARNInvalidException", format!("`{text}` is neither the ARN nor the id of a channel"))
+        ApiFault::new(
+            "ChannelARNInvalidException",
+            format!("`{text}` is neither the ARN nor the id of a channel"),
+        )
     })
 }
 
@@ -99,7 +104,10 @@ pub(crate) fn create(call: &Call<'_>) -> Outcome {
     let (name, source) = (input.needed("Name")?, input.needed("Source")?);
     check_name(name)?;
     if !(1..=256).contains(&source.len()) {
-        return Err(ApiFault::new("InvalidSourceException", "The source of a channel has 1 to 256 characters."));
+        return Err(ApiFault::new(
+            "InvalidSourceException",
+            "The source of a channel has 1 to 256 characters.",
+        ));
     }
     let tags = tags::read(input, "Tags")?;
     let id = call.new_id()?;

@@ -128,7 +128,8 @@ pub(crate) fn start(call: &Call<'_>) -> Outcome {
         }
         state.imports.insert(import.id.clone(), import.clone());
         while state.imports.len() > IMPORTS_MAX {
-            let oldest = state.imports.values().min_by_key(|import| import.created).map(|import| import.id.clone());
+            let oldest =
+                state.imports.values().min_by_key(|import| import.created).map(|import| import.id.clone());
             let Some(oldest) = oldest else { break };
             state.imports.remove(&oldest);
         }
@@ -234,9 +235,14 @@ fn copy(app: &App, import: &Import, location: &Location) -> Result<Copied, Strin
     let range = TimeRange { since: import.since, until: import.until.map(|until| until + 1_000_000) };
     let selection = Selection { range, ..Selection::default() };
     let (progress, settings) = (Progress::default(), &app.reading);
-    let listing =
-        pugmark_source::list(std::slice::from_ref(location), &selection, &settings.access, &settings.limits, &progress)
-            .map_err(|error| error.to_string())?;
+    let listing = pugmark_source::list(
+        std::slice::from_ref(location),
+        &selection,
+        &settings.access,
+        &settings.limits,
+        &progress,
+    )
+    .map_err(|error| error.to_string())?;
     let leaves = [Leaf::Raw, Leaf::EventTime, Leaf::RecipientAccountId, Leaf::AwsRegion];
     let request = Request {
         range,
@@ -245,9 +251,8 @@ fn copy(app: &App, import: &Import, location: &Location) -> Result<Copied, Strin
         threads: 1,
         ..Request::new(leaves.into_iter().collect::<Projection>())
     };
-    let is_stopped = || {
-        app.lake.read(|state| state.imports.get(&import.id).is_none_or(|import| !import.is_running()))
-    };
+    let is_stopped =
+        || app.lake.read(|state| state.imports.get(&import.id).is_none_or(|import| !import.is_running()));
     let shelf = app.lake.shelf(&import.store);
     let make = || Copier { shelf: shelf.clone(), is_stopped: &is_stopped, events: 0, failure: None };
     let (copiers, tally) = scan(listing, &request, &progress, make).map_err(|error| error.to_string())?;

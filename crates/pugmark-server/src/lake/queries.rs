@@ -64,7 +64,9 @@ impl Status {
             Status::TimedOut,
         ];
         let found = ALL.into_iter().find(|status| status.name() == text);
-        found.ok_or_else(|| ApiFault::new("InvalidQueryStatusException", format!("`{text}` is no query status")))
+        found.ok_or_else(|| {
+            ApiFault::new("InvalidQueryStatusException", format!("`{text}` is no query status"))
+        })
     }
 
     fn is_active(self) -> bool {
@@ -182,7 +184,10 @@ impl Queries {
 }
 
 fn unknown(id: &str) -> ApiFault {
-    ApiFault::new("QueryIdNotFoundException", format!("The query ID `{id}` does not exist or does not map to a query."))
+    ApiFault::new(
+        "QueryIdNotFoundException",
+        format!("The query ID `{id}` does not exist or does not map to a query."),
+    )
 }
 
 fn statement_fault(message: impl Into<String>) -> ApiFault {
@@ -220,7 +225,9 @@ pub(crate) fn start(call: &Call<'_>) -> Outcome {
     }
     let stores = named(statement);
     match stores.len() {
-        0 => return Err(statement_fault("The statement names no event data store: write its id after FROM.")),
+        0 => {
+            return Err(statement_fault("The statement names no event data store: write its id after FROM."));
+        }
         1 => {}
         _ => return Err(statement_fault("A statement may name one event data store.")),
     }
@@ -260,7 +267,8 @@ fn run(app: &Arc<App>, query: &Query, cancelled: &Arc<AtomicBool>) {
     }
     let path = lake.queries.rows_path(&query.id);
     let file = RowFile::create(&path, Arc::clone(cancelled));
-    let (Ok(mut rows), Ok(())) = (file, lake.queries.advance(&query.id, |query| query.status = Status::Running))
+    let (Ok(mut rows), Ok(())) =
+        (file, lake.queries.advance(&query.id, |query| query.status = Status::Running))
     else {
         return fail(app, &query.id, Status::Failed, "The answer could not be written.".to_owned());
     };
@@ -388,7 +396,10 @@ pub(crate) fn list(call: &Call<'_>) -> Outcome {
     if let (Some(since), Some(until)) = (since, until)
         && since > until
     {
-        return Err(ApiFault::new("InvalidDateRangeException", "The start of the time range is after its end."));
+        return Err(ApiFault::new(
+            "InvalidDateRangeException",
+            "The start of the time range is after its end.",
+        ));
     }
     let status = call.input.text("QueryStatus")?.map(Status::parse).transpose()?;
     let mut found: Vec<Query> = {

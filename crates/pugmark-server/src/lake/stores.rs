@@ -252,8 +252,11 @@ pub(crate) fn create(call: &Call<'_>) -> Outcome {
     check_name(name)?;
     let billing =
         input.text("BillingMode")?.map_or(Ok(Billing::ExtendableRetentionPricing), Billing::parse)?;
-    let status =
-        if input.flag("StartIngestion")?.unwrap_or(true) { Status::Enabled } else { Status::StoppedIngestion };
+    let status = if input.flag("StartIngestion")?.unwrap_or(true) {
+        Status::Enabled
+    } else {
+        Status::StoppedIngestion
+    };
     let (region, id) = (&call.caller.region, call.new_id()?);
     let store = Store {
         arn: format!("arn:aws:cloudtrail:{region}:{}:eventdatastore/{id}", call.caller.account),
@@ -314,8 +317,14 @@ pub(crate) fn list(call: &Call<'_>) -> Outcome {
 
 pub(crate) fn update(call: &Call<'_>) -> Outcome {
     const CHANGES: [&str; 8] = [
-        "Name", "AdvancedEventSelectors", "MultiRegionEnabled", "OrganizationEnabled", "RetentionPeriod",
-        "TerminationProtectionEnabled", "KmsKeyId", "BillingMode",
+        "Name",
+        "AdvancedEventSelectors",
+        "MultiRegionEnabled",
+        "OrganizationEnabled",
+        "RetentionPeriod",
+        "TerminationProtectionEnabled",
+        "KmsKeyId",
+        "BillingMode",
     ];
     let input = call.input;
     let text = input.needed("EventDataStore")?;
@@ -336,7 +345,8 @@ pub(crate) fn update(call: &Call<'_>) -> Outcome {
         store.check_active()?;
         if let Some(mode) = input.text("BillingMode")? {
             let mode = Billing::parse(mode)?;
-            if store.billing == Billing::ExtendableRetentionPricing && mode == Billing::FixedRetentionPricing {
+            if store.billing == Billing::ExtendableRetentionPricing && mode == Billing::FixedRetentionPricing
+            {
                 return Err(ApiFault::parameter("extendable retention cannot become fixed retention"));
             }
             store.billing = mode;
@@ -370,7 +380,8 @@ pub(crate) fn delete(call: &Call<'_>) -> Outcome {
         let store = find(state, text, &call.caller.region)?;
         store.check_active()?;
         if store.is_protected {
-            let message = "The event data store cannot be deleted because termination protection is enabled for it.";
+            let message =
+                "The event data store cannot be deleted because termination protection is enabled for it.";
             return Err(ApiFault::new("EventDataStoreTerminationProtectedException", message));
         }
         if state.imports.values().any(|import| import.is_running() && import.destination == store.arn) {
@@ -416,10 +427,8 @@ fn ingestion(call: &Call<'_>, from: Status, to: Status) -> Outcome {
     call.app.catch_up()?;
     call.app.lake.change(|state| {
         let store = find_mut(state, text, &call.caller.region)?;
-        let is_fit = matches!(
-            store.category(),
-            Some("Management" | "Data" | "NetworkActivity" | "ConfigurationItem")
-        );
+        let is_fit =
+            matches!(store.category(), Some("Management" | "Data" | "NetworkActivity" | "ConfigurationItem"));
         if !is_fit {
             let message = "Ingestion cannot be started or stopped for this category of events.";
             return Err(ApiFault::new("InvalidEventDataStoreCategoryException", message));

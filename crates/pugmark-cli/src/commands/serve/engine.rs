@@ -79,7 +79,8 @@ impl QueryEngine for Engine {
 }
 
 fn runtime(threads: usize) -> Result<Runtime, EngineFault> {
-    let built = tokio::runtime::Builder::new_multi_thread().worker_threads(threads.max(1)).enable_all().build();
+    let built =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(threads.max(1)).enable_all().build();
     built.map_err(|error| failed(error.to_string()))
 }
 

@@ -81,9 +81,9 @@ async fn run(
     let server = Server::bind(options, keys, surroundings).await.map_err(|error| told(&error))?;
     let address = server.address().map_err(|error| Failure::bare(format!("cannot listen: {error}")))?;
     start.printer.note(&format!("listening on http://{address}; Ctrl-C stops"));
-    start.printer.note(&format!(
-        "try: aws cloudtrail list-trails --endpoint-url http://{address} --region {region}"
-    ));
+    start
+        .printer
+        .note(&format!("try: aws cloudtrail list-trails --endpoint-url http://{address} --region {region}"));
     let (stop, stopped) = watch::channel(false);
     let signalled = Arc::new(AtomicBool::new(false));
     use signal_hook::consts::{SIGINT, SIGTERM};
@@ -115,10 +115,9 @@ fn now() -> i64 {
 
 fn data(args: &ServeArgs) -> Result<PathBuf, Failure> {
     let own = || own_folder(&|name| std::env::var(name).ok()).map(|folder| folder.join("serve"));
-    args.data
-        .clone()
-        .or_else(own)
-        .ok_or_else(|| Failure::new("there is no home to keep the server's state in", "name a folder with --data"))
+    args.data.clone().or_else(own).ok_or_else(|| {
+        Failure::new("there is no home to keep the server's state in", "name a folder with --data")
+    })
 }
 
 /// The access keys; the first start makes the file and says where it is.
@@ -131,7 +130,9 @@ fn keys(args: &ServeArgs, data: &Path, start: &Start) -> Result<AccessKeys, Fail
     let (keys, is_new) = AccessKeys::open(&path).map_err(|error| Failure::bare(error.to_string()))?;
     if is_new {
         let path = path.display();
-        start.printer.note(&format!("made an access key of an administrator: its id and secret are in `{path}`"));
+        start
+            .printer
+            .note(&format!("made an access key of an administrator: its id and secret are in `{path}`"));
     }
     Ok(keys)
 }
