@@ -186,7 +186,7 @@ def imports(desk):
     c.create_trail(Name="source", S3BucketName="trail-logs")
     c.start_logging(Name="source")
     desk.post("/ingest", "\n".join(event("Imported") for _ in range(5)).encode())
-    wait(lambda: desk.files("CloudTrail"))
+    wait(lambda: len([r for r in desk.delivered() if r["eventName"] == "Imported"]) == 5)
     c.delete_trail(Name="source")
     arn = c.create_event_data_store(Name="imported", AdvancedEventSelectors=MANAGEMENT, StartIngestion=False)["EventDataStoreArn"]
     source = {"S3": {"S3LocationUri": "s3://trail-logs/AWSLogs/", "S3BucketRegion": REGION,

@@ -1,5 +1,6 @@
 """A server under test, and clients for it."""
 
+import gzip
 import json
 import os
 import re
@@ -82,6 +83,14 @@ class Desk:
             if f"/{kind}/" in folder + "/":
                 found += [os.path.join(folder, name) for name in names if name.endswith(".json.gz")]
         return sorted(found)
+
+    def delivered(self):
+        """Every record of every log file, as often as it was delivered."""
+        records = []
+        for path in self.files("CloudTrail"):
+            with gzip.open(path) as file:
+                records += json.load(file)["Records"]
+        return records
 
     def close(self):
         if self.process.poll() is None:
