@@ -306,14 +306,15 @@ impl Service {
         let organization = organization.map(|id| format!("{id}/")).unwrap_or_default();
         let folder = format!("{prefix}AWSLogs/{organization}{}", trail.account);
         let checked = self.world.buckets.check(bucket, &folder).await;
-        checked.map_err(|fault| match fault.code {
-            "NoSuchBucket" => {
-                TrailError::new(Kind::S3BucketDoesNotExist, format!("S3 bucket {bucket} does not exist!"))
+        checked.map_err(|fault| {
+            if fault.code == "NoSuchBucket" {
+                return TrailError::new(
+                    Kind::S3BucketDoesNotExist,
+                    format!("S3 bucket {bucket} does not exist!"),
+                );
             }
-            _ => {
-                let text = format!("Incorrect S3 bucket policy is detected for bucket: {bucket}");
-                TrailError::new(Kind::InsufficientS3BucketPolicy, text)
-            }
+            let text = format!("Incorrect S3 bucket policy is detected for bucket: {bucket}");
+            TrailError::new(Kind::InsufficientS3BucketPolicy, text)
         })
     }
 

@@ -252,15 +252,14 @@ impl Service {
             let region = &chain.region;
             let known = ledger.state().keys.for_digest(region, end);
             let new = || made.get(region)?.iter().find(|key| key.fits(end));
-            let fingerprint = match known.or_else(new) {
-                Some(key) => key.fingerprint.clone(),
-                None => {
-                    let key = lock(&self.keys).make(&*self.world.signers, region, end)?;
-                    let fingerprint = key.fingerprint.clone();
-                    records.push(Record::Keyed(key.clone()));
-                    made.entry(region.clone()).or_default().push(key);
-                    fingerprint
-                }
+            let fingerprint = if let Some(key) = known.or_else(new) {
+                key.fingerprint.clone()
+            } else {
+                let key = lock(&self.keys).make(&*self.world.signers, region, end)?;
+                let fingerprint = key.fingerprint.clone();
+                records.push(Record::Keyed(key.clone()));
+                made.entry(region.clone()).or_default().push(key);
+                fingerprint
             };
             let planned = Progress::Planned { route: number, chain: name, due, key, fingerprint };
             records.push(Record::Progressed(planned));
