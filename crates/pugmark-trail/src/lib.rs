@@ -28,6 +28,7 @@ mod keys;
 mod ledger;
 mod name;
 mod record;
+mod rest;
 mod selection;
 mod selector;
 mod service;

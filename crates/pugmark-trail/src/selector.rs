@@ -321,7 +321,6 @@ pub struct InsightSelector {
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[expect(clippy::enum_variant_names, reason = "the names of the API")]
 pub enum InsightType {
     /// Calls per minute.
     ApiCallRateInsight,
@@ -341,7 +340,9 @@ pub enum InsightCategory {
 ///
 /// # Errors
 /// `InvalidInsightSelectorsException`.
-pub fn check_insights(mut selectors: Vec<InsightSelector>) -> Result<Vec<InsightSelector>, TrailError> {
+pub(crate) fn check_insights(
+    mut selectors: Vec<InsightSelector>,
+) -> Result<Vec<InsightSelector>, TrailError> {
     let mut seen = BTreeSet::new();
     for selector in &mut selectors {
         if !seen.insert(selector.insight_type) {
