@@ -73,7 +73,7 @@ impl Chaos {
 
 /// One byte of a string in `body` is another, and it is still JSON.
 pub(crate) fn tamper(body: &mut [u8]) {
-    let letter = body.iter().rposition(|byte| byte.is_ascii_digit());
+    let letter = body.iter().rposition(u8::is_ascii_digit);
     if let Some(byte) = letter.and_then(|at| body.get_mut(at)) {
         *byte = if *byte == b'9' { b'8' } else { *byte + 1 };
     }

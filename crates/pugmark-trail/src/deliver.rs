@@ -431,7 +431,9 @@ impl Route {
     fn changed(&mut self, terms: Terms, time: i64) {
         let was_validated = std::mem::replace(&mut self.terms, terms).is_validated;
         if was_validated && !self.terms.is_validated {
-            self.chains.values_mut().for_each(|chain| chain.ends = Some(chain.ends.unwrap_or(time)));
+            for chain in self.chains.values_mut() {
+                chain.ends = Some(chain.ends.unwrap_or(time));
+            }
         }
         if self.terms.is_validated && !was_validated {
             self.begin_home_chain(time);
@@ -441,7 +443,9 @@ impl Route {
     fn close(&mut self, time: i64) {
         let time = time.max(self.opened);
         self.closed = Some(time);
-        self.chains.values_mut().for_each(|chain| chain.ends = Some(chain.ends.unwrap_or(time)));
+        for chain in self.chains.values_mut() {
+            chain.ends = Some(chain.ends.unwrap_or(time));
+        }
     }
 
     fn put(&mut self, cut: u64, file: PutFile) {

@@ -68,7 +68,7 @@ impl Ledger {
             match name.parse::<u64>() {
                 Ok(number) if name.len() == 20 => numbers.push(number),
                 // A draft that a crash left behind.
-                _ if name.ends_with(".tmp") => disk.remove(&format!("{FOLDER}/{name}"))?,
+                _ if name.strip_suffix(".tmp").is_some() => disk.remove(&format!("{FOLDER}/{name}"))?,
                 _ => return Err(damaged(name)),
             }
         }
@@ -85,7 +85,9 @@ impl Ledger {
         let mut change_bytes = 0;
         for frame in frames.by_ref() {
             let records: Vec<Record> = serde_json::from_slice(frame).map_err(|_| damaged(&name))?;
-            records.into_iter().for_each(|record| state.apply(record));
+            for record in records {
+                state.apply(record);
+            }
             change_bytes += frame.len();
         }
         if frames.end() < log.len() {
@@ -120,7 +122,9 @@ impl Ledger {
         push(&mut frame, &text);
         self.file.write(&frame)?;
         self.file.sync()?;
-        records.into_iter().for_each(|record| self.state.apply(record));
+        for record in records {
+            self.state.apply(record);
+        }
         self.change_bytes += frame.len();
         if self.change_bytes > CHANGE_BYTES_MAX {
             self.file = snapshot(&*self.disk, self.number + 1, &self.state)?;

@@ -28,6 +28,7 @@ mod keys;
 mod ledger;
 mod name;
 mod record;
+mod rest;
 mod selection;
 mod selector;
 mod service;
@@ -59,12 +60,12 @@ pub use record::{
 };
 pub use selection::Selection;
 pub use selector::{
-    AdvancedEventSelector, DataResource, EventSelector, FieldSelector, InsightCategory, InsightSelector,
-    InsightType, ReadWriteType, Selectors,
+    AdvancedEventSelector, DATA_RESOURCES_MAX, DataResource, EventSelector, FieldSelector, InsightCategory,
+    InsightSelector, InsightType, ReadWriteType, SELECTOR_VALUES_MAX, SELECTORS_MAX, Selectors,
 };
 pub use service::{Accepted, Service};
 pub use status::TrailStatus;
 pub use steps::{EveryStep, Step, Steps};
 pub use terms::Terms;
-pub use trails::{Change, Trails};
+pub use trails::{Change, POLICY_CHARS_MAX, TAGS_MAX, TRAILS_MAX, Trails};
 pub use turn::Turn;

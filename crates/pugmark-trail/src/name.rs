@@ -89,7 +89,7 @@ pub fn check_trail_name(name: &str) -> Result<(), TrailError> {
 ///
 /// # Errors
 /// `InvalidS3BucketNameException`.
-pub fn check_bucket(name: &str) -> Result<(), TrailError> {
+pub(crate) fn check_bucket(name: &str) -> Result<(), TrailError> {
     let is_end = |byte: Option<u8>| byte.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
     let is_inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.';
     let is_good = (3..=63).contains(&name.len())
@@ -106,7 +106,7 @@ pub fn check_bucket(name: &str) -> Result<(), TrailError> {
 ///
 /// # Errors
 /// `InvalidS3PrefixException`.
-pub fn check_prefix(prefix: &str) -> Result<(), TrailError> {
+pub(crate) fn check_prefix(prefix: &str) -> Result<(), TrailError> {
     let is_step = |part: &str| part.is_empty() || part == "." || part == "..";
     let is_good = prefix.chars().count() <= 200
         && !prefix.chars().any(|c| c.is_control() || c == '\\')
@@ -119,7 +119,12 @@ pub fn check_prefix(prefix: &str) -> Result<(), TrailError> {
 ///
 /// # Errors
 /// `InvalidSnsTopicNameException`.
-pub fn topic_arn(topic: &str, partition: &str, region: &str, account: &str) -> Result<String, TrailError> {
+pub(crate) fn topic_arn(
+    topic: &str,
+    partition: &str,
+    region: &str,
+    account: &str,
+) -> Result<String, TrailError> {
     let name = if topic.starts_with("arn:") { topic.rsplit(':').next().unwrap_or_default() } else { topic };
     let is_name = |c: u8| c.is_ascii_alphanumeric() || c == b'_' || c == b'-';
     let is_arn = topic.split(':').count() == 6 && topic.split(':').nth(2) == Some("sns");
@@ -136,7 +141,7 @@ pub fn topic_arn(topic: &str, partition: &str, region: &str, account: &str) -> R
 ///
 /// # Errors
 /// `InvalidKmsKeyIdException`.
-pub fn key_arn(key: &str, partition: &str, region: &str, account: &str) -> Result<String, TrailError> {
+pub(crate) fn key_arn(key: &str, partition: &str, region: &str, account: &str) -> Result<String, TrailError> {
     let fail = || TrailError::new(Kind::InvalidKmsKeyId, format!("KMS key {key} is not valid."));
     let is_word = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'_' | b'-' | b'/');
     let is_tail = |tail: &str| !tail.is_empty() && tail.bytes().all(is_word);

@@ -11,6 +11,7 @@
 //! Source: AWS `CloudTrail` User Guide, "`CloudTrail` record contents".
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
 use pugmark_event::{format_time, parse_time};
 use serde::Deserialize;
@@ -236,7 +237,7 @@ pub fn take(bytes: &[u8], now: i64, identifiers: &dyn Identifiers) -> Result<Tak
     check(&facts)?;
     let mut lacking = String::new();
     let mut lack = |name: &str, value: &str| {
-        lacking.push_str(&format!("\"{name}\":\"{value}\","));
+        write!(lacking, "\"{name}\":\"{value}\",").expect("a string takes all that is written");
     };
     if facts.event_version.is_none() {
         lack("eventVersion", EVENT_VERSION);
@@ -244,13 +245,12 @@ pub fn take(bytes: &[u8], now: i64, identifiers: &dyn Identifiers) -> Result<Tak
     if facts.event_time.is_none() {
         lack("eventTime", &format_time(now - now.rem_euclid(1_000_000)));
     }
-    let event_id = match &facts.event_id {
-        Some(event_id) => event_id.to_string(),
-        None => {
-            let event_id = identifiers.event_id();
-            lack("eventID", &event_id);
-            event_id
-        }
+    let event_id = if let Some(event_id) = &facts.event_id {
+        event_id.to_string()
+    } else {
+        let event_id = identifiers.event_id();
+        lack("eventID", &event_id);
+        event_id
     };
     if lacking.is_empty() {
         return Ok(Taken { event: text.to_owned(), event_id });
@@ -336,7 +336,7 @@ fn without_nulls<'a>(text: &'a str, facts: &Facts<'_>) -> Result<Cow<'a, str>, R
     for (name, value) in members.0.iter().filter(|(name, _)| is_kept(name)) {
         let name = serde_json::to_string(name).map_err(fault)?;
         kept.push(if kept.is_empty() { '{' } else { ',' });
-        kept.push_str(&format!("{name}:{value}"));
+        write!(kept, "{name}:{value}").expect("a string takes all that is written");
     }
     Ok(Cow::Owned(if kept.is_empty() { "{}".to_owned() } else { kept + "}" }))
 }

@@ -286,7 +286,6 @@ fn check_field(category: &str, field: &FieldSelector) -> Result<(), String> {
     let all_in = |values: &[&str]| field.values().all(|value| values.contains(&value.as_str()));
     let only = |list: &Vec<String>| field.values().count() == list.len();
     let is_good = match (category, name) {
-        (_, "eventCategory") | ("Data", "resources.type") => true,
         ("Management", "eventSource") => only(&field.not_equals) && all_in(&EXCLUDABLE),
         ("Management" | "Data", "readOnly") => only(&field.equals) && all_in(&["true", "false"]),
         ("NetworkActivity", "eventSource") => only(&field.equals),
@@ -297,7 +296,8 @@ fn check_field(category: &str, field: &FieldSelector) -> Result<(), String> {
         ("Data", "resources.ARN") => {
             field.equals.iter().chain(&field.not_equals).all(|arn| arn.starts_with("arn:"))
         }
-        ("Data", "eventName" | "eventSource" | "eventType" | "userIdentity.arn")
+        (_, "eventCategory")
+        | ("Data", "resources.type" | "eventName" | "eventSource" | "eventType" | "userIdentity.arn")
         | ("NetworkActivity", "eventName" | "vpcEndpointId") => true,
         _ => return Err(format!("Field {name} is not valid for event category {category}.")),
     };
@@ -321,7 +321,6 @@ pub struct InsightSelector {
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[expect(clippy::enum_variant_names, reason = "the names of the API")]
 pub enum InsightType {
     /// Calls per minute.
     ApiCallRateInsight,
@@ -341,7 +340,9 @@ pub enum InsightCategory {
 ///
 /// # Errors
 /// `InvalidInsightSelectorsException`.
-pub fn check_insights(mut selectors: Vec<InsightSelector>) -> Result<Vec<InsightSelector>, TrailError> {
+pub(crate) fn check_insights(
+    mut selectors: Vec<InsightSelector>,
+) -> Result<Vec<InsightSelector>, TrailError> {
     let mut seen = BTreeSet::new();
     for selector in &mut selectors {
         if !seen.insert(selector.insight_type) {

@@ -21,6 +21,7 @@ use crate::journal::{Entry, Journal};
 use crate::keys::{KeyFolder, KeyRecord};
 use crate::ledger::{Ledger, Record, State};
 use crate::record::{RecordFault, take};
+use crate::rest::Rest;
 use crate::selector::{InsightSelector, Selectors};
 use crate::status::{Errors, TrailStatus};
 use crate::steps::Step;
@@ -45,6 +46,7 @@ pub struct Service {
     pub(crate) keys: Mutex<KeyFolder>,
     /// What went wrong last, by trail; not kept.
     pub(crate) errors: Mutex<BTreeMap<String, Errors>>,
+    pub(crate) rest: Mutex<Rest>,
     pub(crate) insights: Mutex<Option<Box<dyn Insights>>>,
     /// One turn at a time.
     pub(crate) turning: tokio::sync::Mutex<()>,
@@ -70,6 +72,7 @@ impl Service {
             ledger: Mutex::new(ledger),
             keys,
             errors: Mutex::default(),
+            rest: Mutex::default(),
             insights: Mutex::default(),
             turning: tokio::sync::Mutex::default(),
         })
@@ -306,14 +309,15 @@ impl Service {
         let organization = organization.map(|id| format!("{id}/")).unwrap_or_default();
         let folder = format!("{prefix}AWSLogs/{organization}{}", trail.account);
         let checked = self.world.buckets.check(bucket, &folder).await;
-        checked.map_err(|fault| match fault.code {
-            "NoSuchBucket" => {
-                TrailError::new(Kind::S3BucketDoesNotExist, format!("S3 bucket {bucket} does not exist!"))
+        checked.map_err(|fault| {
+            if fault.code == "NoSuchBucket" {
+                return TrailError::new(
+                    Kind::S3BucketDoesNotExist,
+                    format!("S3 bucket {bucket} does not exist!"),
+                );
             }
-            _ => {
-                let text = format!("Incorrect S3 bucket policy is detected for bucket: {bucket}");
-                TrailError::new(Kind::InsufficientS3BucketPolicy, text)
-            }
+            let text = format!("Incorrect S3 bucket policy is detected for bucket: {bucket}");
+            TrailError::new(Kind::InsufficientS3BucketPolicy, text)
         })
     }
 

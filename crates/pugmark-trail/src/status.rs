@@ -11,13 +11,13 @@ use crate::deliver::Latest;
 
 /// What went wrong last, as error codes; nothing if the last attempt succeeded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Errors {
+pub(crate) struct Errors {
     /// Of a log file.
-    pub delivery: Option<String>,
+    pub(crate) delivery: Option<String>,
     /// Of a digest.
-    pub digest: Option<String>,
+    pub(crate) digest: Option<String>,
     /// Of a notification.
-    pub notification: Option<String>,
+    pub(crate) notification: Option<String>,
 }
 
 /// The status, spelled as on the wire; times in seconds since 1970 (UTC).

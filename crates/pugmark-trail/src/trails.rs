@@ -43,7 +43,7 @@ pub struct Trails {
     pub partition: String,
     /// The organization, if the accounts belong to one: `o-…`.
     pub organization: Option<String>,
-    trails: BTreeMap<String, Trail>,
+    by_arn: BTreeMap<String, Trail>,
     policies: BTreeMap<String, String>,
 }
 
@@ -59,10 +59,10 @@ impl Trails {
     pub fn apply(&mut self, change: Change) {
         match change {
             Change::Trail(trail) => {
-                self.trails.insert(trail.config.trail_arn.clone(), *trail);
+                self.by_arn.insert(trail.config.trail_arn.clone(), *trail);
             }
             Change::NoTrail(arn) => {
-                self.trails.remove(&arn);
+                self.by_arn.remove(&arn);
             }
             Change::Policy(arn, Some(policy)) => {
                 self.policies.insert(arn, policy);
@@ -75,12 +75,12 @@ impl Trails {
 
     /// Every trail, by ARN.
     pub fn iter(&self) -> impl Iterator<Item = &Trail> {
-        self.trails.values()
+        self.by_arn.values()
     }
 
     /// The trail of this ARN, whoever asks.
     pub fn by_arn(&self, arn: &str) -> Option<&Trail> {
-        self.trails.get(arn)
+        self.by_arn.get(arn)
     }
 
     /// `GetTrail`: by name or ARN. A name means this account and Region.
@@ -92,7 +92,7 @@ impl Trails {
         if !name.starts_with("arn:") {
             check_trail_name(name)?;
             let is_it = |trail: &&Trail| trail.config.name == name && self.is_seen(caller, trail);
-            let mut found: Vec<&Trail> = self.trails.values().filter(is_it).collect();
+            let mut found: Vec<&Trail> = self.by_arn.values().filter(is_it).collect();
             // A trail of this Region hides those that only show here.
             found.sort_by_key(|trail| trail.config.home_region != caller.region);
             return found.first().copied().ok_or_else(unknown);
@@ -101,7 +101,7 @@ impl Trails {
             let text = format!("The trail ARN {name} is not valid.");
             return Err(TrailError::new(Kind::CloudTrailARNInvalid, text));
         }
-        self.trails.get(name).filter(|trail| self.is_readable(caller, trail)).ok_or_else(unknown)
+        self.by_arn.get(name).filter(|trail| self.is_readable(caller, trail)).ok_or_else(unknown)
     }
 
     /// True if `caller` may read it at all.
@@ -120,7 +120,7 @@ impl Trails {
         let is_own = |trail: &&Trail| with_shadows || trail.config.home_region == caller.region;
         if names.is_empty() {
             return Ok(self
-                .trails
+                .by_arn
                 .values()
                 .filter(|trail| self.is_seen(caller, trail))
                 .filter(is_own)
@@ -139,7 +139,7 @@ impl Trails {
 
     /// `ListTrails`: every trail that the caller may read, by ARN.
     pub fn list(&self, caller: &Caller) -> Vec<&Trail> {
-        self.trails.values().filter(|trail| self.is_readable(caller, trail)).collect()
+        self.by_arn.values().filter(|trail| self.is_readable(caller, trail)).collect()
     }
 
     /// The trail, if the caller may change it from here.
@@ -166,11 +166,11 @@ impl Trails {
             self.partition, caller.region, caller.account, request.name
         );
         let is_own = |trail: &&Trail| trail.account == caller.account && self.is_seen(caller, trail);
-        if self.trails.values().filter(is_own).any(|trail| trail.config.name == request.name) {
+        if self.by_arn.values().filter(is_own).any(|trail| trail.config.name == request.name) {
             let text = format!("Trail {} already exists for customer: {}", request.name, caller.account);
             return Err(TrailError::new(Kind::TrailAlreadyExists, text));
         }
-        if self.trails.values().filter(is_own).count() >= TRAILS_MAX {
+        if self.by_arn.values().filter(is_own).count() >= TRAILS_MAX {
             let text =
                 format!("User: {} already has {TRAILS_MAX} trails in {}.", caller.account, caller.region);
             return Err(TrailError::new(Kind::MaximumNumberOfTrailsExceeded, text));

@@ -54,10 +54,20 @@ impl Service {
         self.cut(now)?;
         let pending: Vec<(u64, Cut)> = {
             let ledger = lock(&self.ledger);
+            let rest = lock(&self.rest);
             let routes = ledger.state().deliveries.routes.iter();
-            routes.flat_map(|(number, route)| route.cuts.values().map(|cut| (*number, cut.clone()))).collect()
+            let is_awake =
+                |cut: &&Cut| !rest.has_bucket(&cut.terms.bucket, now) && !rest.has_cut(cut.id, now);
+            routes
+                .flat_map(|(number, route)| {
+                    route.cuts.values().filter(is_awake).map(|cut| (*number, cut.clone()))
+                })
+                .collect()
         };
         for (route, cut) in pending {
+            if lock(&self.rest).has_bucket(&cut.terms.bucket, now) {
+                continue;
+            }
             self.deliver(route, &cut, now, &mut turn).await?;
         }
         self.digests(now, &mut turn).await?;
@@ -79,6 +89,7 @@ impl Service {
                 .flat_map(|(route, _)| deliveries.cuts_to(*route, now, head, |from| self.journal.run(from)));
             let records = cuts.map(Record::Progressed).collect();
             ledger.commit(records)?;
+            lock(&self.rest).wake();
         }
         self.turn().await
     }
@@ -137,16 +148,22 @@ impl Service {
             return Err(io::Error::new(io::ErrorKind::InvalidData, text));
         }
         let files = log_files(cut, &entries, self.settings.chaos)?;
-        let (mut steps, mut refusal, mut is_late) = (Vec::new(), None, false);
+        let bucket = &cut.terms.bucket;
+        let (mut steps, mut refusal, mut late_until) = (Vec::new(), None, None);
         for file in files.iter().filter(|file| !cut.put.contains(&file.put.key)) {
             self.world.steps.before(Step::PutLog)?;
             match self.put_log(cut, file, now).await? {
-                Ok(true) => {
+                Ok(None) => {
                     turn.log_files += 1;
+                    lock(&self.rest).took(bucket);
                     steps.push(Progress::Put { route, cut: cut.id, file: Box::new(file.put.clone()) });
                 }
-                Ok(false) => is_late = true,
-                Err(fault) => refusal = Some(fault),
+                Ok(Some(until)) => late_until = Some(late_until.map_or(until, |other: i64| other.min(until))),
+                Err(fault) => {
+                    lock(&self.rest).refused(bucket, now);
+                    refusal = Some(fault);
+                    break;
+                }
             }
         }
         self.world.steps.before(Step::RecordPut)?;
@@ -155,13 +172,17 @@ impl Service {
         if !files.is_empty() {
             errors.delivery = refusal.as_ref().map(|fault| fault.code.to_owned());
         }
-        if is_hopeless || (refusal.is_none() && !is_late) {
+        if is_hopeless || (refusal.is_none() && late_until.is_none()) {
             let told = self.tell(&cut.terms, &files).await;
             errors.notification = told.clone().err();
             self.world.steps.before(Step::Advance)?;
+            lock(&self.rest).done(cut.id);
             let time = lock(&self.ledger).state().deliveries.second(now);
             let is_told = told == Ok(true);
             steps.push(Progress::Delivered { route, cut: cut.id, time, is_told });
+        }
+        if let Some(until) = late_until {
+            lock(&self.rest).later(cut.id, until);
         }
         turn.refused += u64::from(refusal.is_some());
         lock(&self.errors).insert(cut.terms.arn.clone(), errors);
@@ -172,8 +193,14 @@ impl Service {
         lock(&self.errors).get(&terms.arn).cloned().unwrap_or_default()
     }
 
-    /// Puts a log file, or holds it back if it is to be late on purpose.
-    async fn put_log(&self, cut: &Cut, file: &LogFile, now: i64) -> io::Result<Result<bool, BucketFault>> {
+    /// Puts a log file; answers until when it is held back, if it is to be
+    /// late on purpose.
+    async fn put_log(
+        &self,
+        cut: &Cut,
+        file: &LogFile,
+        now: i64,
+    ) -> io::Result<Result<Option<i64>, BucketFault>> {
         let fault = self.settings.chaos.and_then(|chaos| chaos.fault(&file.put.key));
         let PutFile { bucket, key, .. } = &file.put;
         let metadata = fault.map(|fault| ("pugmark-chaos".to_owned(), fault.name().to_owned()));
@@ -183,10 +210,10 @@ impl Service {
             Some(Fault::Late(cadences)) => {
                 let until = cut.time.saturating_add(self.settings.cadence.logs * i64::from(cadences));
                 if now < until {
-                    return Ok(Ok(false));
+                    return Ok(Ok(Some(until)));
                 }
             }
-            Some(Fault::Missing) => return Ok(Ok(true)),
+            Some(Fault::Missing) => return Ok(Ok(None)),
             Some(Fault::Tampered) => tamper(body.to_mut()),
             _ => {}
         }
@@ -196,7 +223,7 @@ impl Service {
         {
             return Ok(Err(fault));
         }
-        Ok(self.world.buckets.put(bucket, key, object).await.map(|()| true))
+        Ok(self.world.buckets.put(bucket, key, object).await.map(|()| None))
     }
 
     /// Tells the trail's topic of its log files; false if there is none to tell.
@@ -224,14 +251,17 @@ impl Service {
                 }
                 plans
             };
-            let refused = turn.refused;
+            let signed = turn.digests;
             if plans.is_empty() {
                 return Ok(());
             }
             for (route, chain, terms, plan) in plans {
+                if lock(&self.rest).has_bucket(&plan.bucket, now) {
+                    continue;
+                }
                 self.sign(route, &chain, &terms, &plan, (now, turn)).await?;
             }
-            if turn.refused > refused {
+            if turn.digests == signed {
                 return Ok(());
             }
         }
@@ -252,15 +282,14 @@ impl Service {
             let region = &chain.region;
             let known = ledger.state().keys.for_digest(region, end);
             let new = || made.get(region)?.iter().find(|key| key.fits(end));
-            let fingerprint = match known.or_else(new) {
-                Some(key) => key.fingerprint.clone(),
-                None => {
-                    let key = lock(&self.keys).make(&*self.world.signers, region, end)?;
-                    let fingerprint = key.fingerprint.clone();
-                    records.push(Record::Keyed(key.clone()));
-                    made.entry(region.clone()).or_default().push(key);
-                    fingerprint
-                }
+            let fingerprint = if let Some(key) = known.or_else(new) {
+                key.fingerprint.clone()
+            } else {
+                let key = lock(&self.keys).make(&*self.world.signers, region, end)?;
+                let fingerprint = key.fingerprint.clone();
+                records.push(Record::Keyed(key.clone()));
+                made.entry(region.clone()).or_default().push(key);
+                fingerprint
             };
             let planned = Progress::Planned { route: number, chain: name, due, key, fingerprint };
             records.push(Record::Progressed(planned));
@@ -293,9 +322,11 @@ impl Service {
         errors.digest = put.as_ref().err().map(|fault| fault.code.to_owned());
         lock(&self.errors).insert(terms.arn.clone(), errors);
         if put.is_err() {
+            lock(&self.rest).refused(&plan.bucket, now);
             turn.refused += 1;
             return Ok(());
         }
+        lock(&self.rest).took(&plan.bucket);
         turn.digests += 1;
         self.world.steps.before(Step::Advance)?;
         let time = lock(&self.ledger).state().deliveries.second(now);
