@@ -12,6 +12,7 @@ const ALLOWED: [(&str, &[&str]); 12] = [
     ("pugmark-scan", &["pugmark-event", "pugmark-source", "pugmark-decode"]),
     ("pugmark-integrity", &["pugmark-event", "pugmark-source"]),
     ("pugmark-lineage", &["pugmark-event", "pugmark-decode", "pugmark-scan"]),
+    ("pugmark-detect", &["pugmark-event", "pugmark-decode"]),
     ("pugmark-query", &["pugmark-event", "pugmark-source", "pugmark-decode", "pugmark-scan"]),
     ("pugmark-sim", &[]),
     // Bytes out: it signs what it delivers with the one writer of digests.
