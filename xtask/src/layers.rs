@@ -5,7 +5,7 @@ use cargo_metadata::{DependencyKind, Package};
 use crate::workspace::{Problem, Workspace};
 
 /// Each crate, and all the crates of ours that it may name.
-const ALLOWED: [(&str, &[&str]); 12] = [
+const ALLOWED: [(&str, &[&str]); 14] = [
     ("pugmark-event", &[]),
     ("pugmark-source", &["pugmark-event"]),
     ("pugmark-decode", &["pugmark-event"]),
@@ -17,6 +17,11 @@ const ALLOWED: [(&str, &[&str]); 12] = [
     ("pugmark-sim", &[]),
     // Bytes out: it signs what it delivers with the one writer of digests.
     ("pugmark-trail", &["pugmark-event", "pugmark-integrity"]),
+    // A face: protocols and operations. The engine for SQL is handed to it.
+    (
+        "pugmark-server",
+        &["pugmark-event", "pugmark-source", "pugmark-scan", "pugmark-integrity", "pugmark-trail"],
+    ),
     (
         "pugmark",
         &[
@@ -27,6 +32,7 @@ const ALLOWED: [(&str, &[&str]); 12] = [
             "pugmark-integrity",
             "pugmark-lineage",
             "pugmark-query",
+            "pugmark-server",
             "pugmark-sim",
             "pugmark-trail",
         ],
@@ -50,7 +56,7 @@ const ALLOWED: [(&str, &[&str]); 12] = [
 ];
 
 /// Libraries that stay behind one door, and who holds the key.
-const OWNED: [(&str, &[&str]); 17] = [
+const OWNED: [(&str, &[&str]); 18] = [
     ("datafusion", &["pugmark-query"]),
     // DataFusion's `FileSource` trait speaks in `object_store` types; the trail
     // is the one part that puts objects.
@@ -67,7 +73,12 @@ const OWNED: [(&str, &[&str]); 17] = [
     // The simulator and the trail only deflate; fuzzing compares with the plain decoder.
     ("flate2", &["pugmark-source", "pugmark-sim", "pugmark-fuzz", "pugmark-trail"]),
     // Async exists at the I/O edge and under DataFusion only.
-    ("tokio", &["pugmark-source", "pugmark-query", "pugmark", "pugmark-fuzz", "pugmark-trail"]),
+    (
+        "tokio",
+        &["pugmark-source", "pugmark-query", "pugmark", "pugmark-fuzz", "pugmark-trail", "pugmark-server"],
+    ),
+    // Sockets that listen.
+    ("hyper", &["pugmark-server"]),
     ("clap", &["pugmark"]),
     ("anstream", &["pugmark"]),
     ("indicatif", &["pugmark"]),

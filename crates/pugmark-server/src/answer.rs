@@ -14,16 +14,12 @@ pub(crate) struct Answer {
     pub(crate) code: Option<&'static str>,
 }
 
-/// The type of awsJson1_1.
+/// The type of the AWS JSON 1.1 protocol.
 pub(crate) const AWS_JSON: &str = "application/x-amz-json-1.1";
-/// The type of restJson1 and of our own routes.
+/// The type of the REST JSON protocol and of our own routes.
 pub(crate) const JSON: &str = "application/json";
 
 impl Answer {
-    pub(crate) fn json(status: u16, body: Vec<u8>) -> Answer {
-        Answer { status, content_type: JSON, body, code: None }
-    }
-
     pub(crate) fn value(content_type: &'static str, value: &Value) -> Answer {
         Answer { status: 200, content_type, body: value.to_string().into_bytes(), code: None }
     }

@@ -189,7 +189,7 @@ impl App {
             }
             ("POST", "/ingest") => {
                 done.operation = "Ingest";
-                let caller = self.admitted(request, &["cloudtrail-data", "cloudtrail"], Role::Write, done)?;
+                self.admitted(request, &["cloudtrail-data", "cloudtrail"], Role::Write, done)?;
                 ingest::ingest(self, request)
             }
             (_, "/" | "/PutAuditEvents" | "/ingest" | "/health" | "/metrics") => {

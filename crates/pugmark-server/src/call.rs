@@ -25,12 +25,12 @@ pub(crate) struct Call<'a> {
     pub(crate) now: i64,
 }
 
-impl Call<'_> {
-    /// A new id for what the call makes.
-    pub(crate) fn new_id(&self) -> Result<String, ApiFault> {
-        random::uuid().map_err(|_| ApiFault::internal())
-    }
+/// A new id for what a call makes.
+pub(crate) fn new_id() -> Result<String, ApiFault> {
+    random::uuid().map_err(|_| ApiFault::internal())
+}
 
+impl Call<'_> {
     /// What a page token of this call is bound to.
     pub(crate) fn question(&self) -> Question {
         Question::new(self.operation, &self.caller.account, &self.caller.region, self.input)

@@ -14,8 +14,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use pugmark_source::Location;
 use pugmark_trail::{
-    Accepted, BucketPlace, Cadence, Clock, CreateTrail, LocalDisk, RecordFault, Service, ServiceError,
-    Settings, Stores, Trail, TrailError, Trails, UpdateTrail, World,
+    Accepted, BucketPlace, Clock, CreateTrail, LocalDisk, RecordFault, Service, ServiceError, Settings,
+    Stores, Trail, TrailError, Trails, UpdateTrail, World,
 };
 use tokio::runtime::Handle;
 
@@ -63,21 +63,15 @@ impl Desk {
     pub(crate) fn open(
         folder: &Path,
         places: Places,
-        cadence: Cadence,
+        settings: Settings,
         clock: &app::Clock,
     ) -> Result<Desk, ServiceError> {
         let buckets = Stores::new(places.named.clone(), Some(places.others.clone()));
         let mut world = World::new(Arc::new(LocalDisk::open(folder)?), Arc::new(buckets));
         world.clock = Arc::new(SharedClock(Arc::clone(clock)));
-        let service = Service::open(world, Settings { cadence, ..Settings::default() })?;
-        let position = match service.held(READER) {
-            Some(position) => position,
-            None => {
-                let first = service.undelivered();
-                service.hold(READER, first)?;
-                first
-            }
-        };
+        let service = Service::open(world, settings)?;
+        let position = service.held(READER).unwrap_or_else(|| service.undelivered());
+        service.hold(READER, position)?;
         Ok(Desk {
             service: Arc::new(service),
             places,

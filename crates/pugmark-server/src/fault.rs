@@ -8,43 +8,43 @@ use std::fmt;
 
 /// An error as it goes over the wire.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ApiFault {
+pub(crate) struct ApiFault {
     /// Status of the HTTP answer.
-    pub status: u16,
+    pub(crate) status: u16,
     /// Name of the exception.
-    pub code: &'static str,
+    pub(crate) code: &'static str,
     /// For people; never a path, a plan or a stack of ours.
-    pub message: String,
+    pub(crate) message: String,
 }
 
 impl ApiFault {
     /// A fault of the request: status 400, as all modelled exceptions have.
-    pub fn new(code: &'static str, message: impl Into<String>) -> ApiFault {
+    pub(crate) fn new(code: &'static str, message: impl Into<String>) -> ApiFault {
         ApiFault { status: 400, code, message: message.into() }
     }
 
     /// A fault with a status of its own.
-    pub fn with_status(status: u16, code: &'static str, message: impl Into<String>) -> ApiFault {
+    pub(crate) fn with_status(status: u16, code: &'static str, message: impl Into<String>) -> ApiFault {
         ApiFault { status, code, message: message.into() }
     }
 
     /// What is wrong with us, and not with the request.
-    pub fn internal() -> ApiFault {
+    pub(crate) fn internal() -> ApiFault {
         ApiFault::with_status(500, "InternalFailure", "the request failed because of an error of the server")
     }
 
     /// More requests than are allowed.
-    pub fn throttled() -> ApiFault {
+    pub(crate) fn throttled() -> ApiFault {
         ApiFault::new("ThrottlingException", "Rate exceeded")
     }
 
     /// What this server does not do, and says so.
-    pub fn unsupported(what: impl Into<String>) -> ApiFault {
+    pub(crate) fn unsupported(what: impl Into<String>) -> ApiFault {
         ApiFault::new("UnsupportedOperationException", what)
     }
 
     /// A member that is not as it must be.
-    pub fn parameter(message: impl Into<String>) -> ApiFault {
+    pub(crate) fn parameter(message: impl Into<String>) -> ApiFault {
         ApiFault::new("InvalidParameterException", message)
     }
 }

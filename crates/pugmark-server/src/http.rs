@@ -36,7 +36,7 @@ const WAIT: Duration = Duration::from_secs(10);
 /// Time for the head of a request.
 const HEAD_TIME: Duration = Duration::from_secs(10);
 /// Time for its body.
-const BODY_TIME: Duration = Duration::from_secs(60);
+const BODY_TIME: Duration = Duration::from_mins(1);
 /// Time for what is at work when the server is told to stop.
 const DRAIN_TIME: Duration = Duration::from_secs(10);
 /// Bytes of a request's head.
@@ -156,13 +156,11 @@ async fn respond(
 async fn work(app: &Arc<App>, arrived: Arrived) -> Answer {
     let path = arrived.path.clone();
     let worker = Arc::clone(app);
-    match tokio::task::spawn_blocking(move || worker.answer(&arrived)).await {
-        Ok(answer) => answer,
-        Err(_) => {
-            app.metrics.panics.fetch_add(1, Ordering::Relaxed);
-            app.refuse(&path, &ApiFault::internal())
-        }
-    }
+    let answered = tokio::task::spawn_blocking(move || worker.answer(&arrived)).await;
+    answered.unwrap_or_else(|_| {
+        app.metrics.panics.fetch_add(1, Ordering::Relaxed);
+        app.refuse(&path, &ApiFault::internal())
+    })
 }
 
 /// Reads a request whole.

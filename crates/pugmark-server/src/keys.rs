@@ -204,7 +204,8 @@ fn check_private(path: &Path) -> Result<(), KeyFileError> {
     use std::os::unix::fs::PermissionsExt as _;
     let io = |error| KeyFileError::Io { path: path.to_owned(), error };
     let mode = fs::metadata(path).map_err(io)?.permissions().mode();
-    if mode & 0o077 == 0 { Ok(()) } else { Err(KeyFileError::Open(path.to_owned())) }
+    // The last six bits are those of the group and of others.
+    if mode.trailing_zeros() >= 6 { Ok(()) } else { Err(KeyFileError::Open(path.to_owned())) }
 }
 
 #[cfg(not(unix))]

@@ -46,6 +46,6 @@ pub use app::Reading;
 pub use document::StateError;
 pub use keys::{AccessKey, AccessKeys, KeyFileError, Role};
 pub use lake::{EngineFault, LakeQuestion, QueryEngine, Rows, Scanned};
-pub use pugmark_trail::{BucketPlace, Cadence, S3Place};
+pub use pugmark_trail::{BucketPlace, Cadence, Chaos, S3Place};
 pub use random::NoRandom;
 pub use server::{Server, ServerError, ServerOptions, Surroundings};

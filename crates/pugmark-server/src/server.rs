@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use pugmark_trail::{BucketPlace, Cadence, ServiceError};
+use pugmark_trail::{BucketPlace, Cadence, Chaos, ServiceError, Settings};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -49,6 +49,8 @@ pub struct ServerOptions {
     pub other_buckets: BucketPlace,
     /// How often trails deliver.
     pub cadence: Cadence,
+    /// Faults on purpose, for testers.
+    pub chaos: Option<Chaos>,
     /// Further names that the `Host` header may have.
     pub hosts: Vec<String>,
     /// Whether callers need no key; only on a loopback address.
@@ -145,6 +147,7 @@ impl Server {
         let now = (surroundings.clock)();
         let lake = Lake::open(&options.data.join("lake"), surroundings.engine, now)?;
         let places = Places { named: options.named_buckets, others: options.other_buckets };
+        let settings = Settings { cadence: options.cadence, chaos: options.chaos, ..Settings::default() };
         let app = App {
             hosts: hosts(bound, &options.hosts),
             gate: Gate {
@@ -160,7 +163,7 @@ impl Server {
             metrics: crate::metrics::Metrics::default(),
             clock: Arc::clone(&surroundings.clock),
             log: surroundings.log,
-            desk: Desk::open(&options.data.join("trails"), places, options.cadence, &surroundings.clock)?,
+            desk: Desk::open(&options.data.join("trails"), places, settings, &surroundings.clock)?,
             is_well: AtomicBool::new(true),
             lake,
             history: Shelf::new(options.data.join("history")),

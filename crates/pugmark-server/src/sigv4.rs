@@ -171,9 +171,9 @@ impl Claim {
         for name in &self.signed {
             let values = parts.headers.get(name).map_or(&[][..], Vec::as_slice);
             let values: Vec<String> = values.iter().map(|value| collapse(value)).collect();
-            text.push_str(&format!("{name}:{}\n", values.join(",")));
+            text.extend([name, ":", &values.join(","), "\n"]);
         }
-        text.push_str(&format!("\n{}\n{}", self.signed.join(";"), hex(&sha256(parts.body))));
+        text.extend(["\n", &self.signed.join(";"), "\n", &hex(&sha256(parts.body))]);
         text
     }
 }
@@ -238,7 +238,12 @@ fn encode_bytes(bytes: &[u8], keep_slash: bool) -> String {
     let mut text = String::with_capacity(bytes.len());
     for byte in bytes {
         let is_plain = byte.is_ascii_alphanumeric() || b"-_.~".contains(byte) || keep_slash && *byte == b'/';
-        if is_plain { text.push(*byte as char) } else { text.push_str(&format!("%{byte:02X}")) }
+        if is_plain {
+            text.push(*byte as char);
+        } else {
+            let digit = |value: u8| char::from(b"0123456789ABCDEF"[usize::from(value)]);
+            text.extend(['%', digit(byte >> 4), digit(byte & 15)]);
+        }
     }
     text
 }

@@ -77,14 +77,12 @@ fn change(call: &Call<'_>, arn: &str, change: impl FnOnce(&mut Tags) -> Result<(
 }
 
 fn tags_of<'a>(state: &'a State, call: &Call<'_>, arn: &str) -> Result<&'a Tags, ApiFault> {
-    match kind(arn)? {
-        Kind::Channel => Ok(&channels::find(state, arn)?.tags),
-        _ => {
-            let store = stores::find(state, arn, &call.caller.region)?;
-            store.check_active()?;
-            Ok(&store.tags)
-        }
+    if let Kind::Channel = kind(arn)? {
+        return Ok(&channels::find(state, arn)?.tags);
     }
+    let store = stores::find(state, arn, &call.caller.region)?;
+    store.check_active()?;
+    Ok(&store.tags)
 }
 
 pub(crate) fn list(call: &Call<'_>) -> Outcome {

@@ -127,14 +127,14 @@ mod tests {
 
     use super::*;
 
-    fn one(fields: Value) -> Result<Value, ApiFault> {
+    fn one(fields: &Value) -> Result<Value, ApiFault> {
         checked(&[json!({ "FieldSelectors": fields })])
     }
 
     #[test]
     fn a_category_is_needed() {
-        assert!(one(json!([{ "Field": "eventCategory", "Equals": ["Management"] }])).is_ok());
-        let fault = one(json!([{ "Field": "readOnly", "Equals": ["true"] }])).unwrap_err();
+        assert!(one(&json!([{ "Field": "eventCategory", "Equals": ["Management"] }])).is_ok());
+        let fault = one(&json!([{ "Field": "readOnly", "Equals": ["true"] }])).unwrap_err();
         assert_eq!(fault.code, "InvalidEventSelectorsException");
     }
 
@@ -144,7 +144,7 @@ mod tests {
             { "Field": "eventCategory", "Equals": ["Management"] },
             { "Field": "resources.ARN", "Equals": ["arn:aws:s3:::a/b"] },
         ]);
-        assert!(one(fields).is_err());
+        assert!(one(&fields).is_err());
     }
 
     #[test]
@@ -153,7 +153,7 @@ mod tests {
             { "Field": "eventCategory", "Equals": ["Management"] },
             { "Field": "eventName", "StartsWith": ["Delete"] },
         ]);
-        let selectors = one(fields).unwrap();
+        let selectors = one(&fields).unwrap();
         let facts = |name: &str| {
             let record = json!({ "eventCategory": "Management", "eventName": name }).to_string();
             takes(&selectors, &Facts::read(&record).unwrap())

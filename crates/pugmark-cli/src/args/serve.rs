@@ -43,6 +43,10 @@ pub(crate) struct ServeArgs {
     /// Let anybody on this machine do everything, with any key or none
     #[arg(long)]
     pub(crate) anonymous: bool,
+    /// Faults in so many of a thousand log files, for those who test readers:
+    /// seed=7,late=5,duplicated=5,shuffled=5,missing=5,tampered=5
+    #[arg(long, value_name = "FAULTS", hide_short_help = true)]
+    pub(crate) chaos: Option<String>,
     /// Another name that clients may call the server by
     #[arg(long, value_name = "HOST:PORT", hide_short_help = true)]
     pub(crate) host: Vec<String>,

@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::call::{Call, Outcome};
+use crate::call::{Call, Outcome, new_id};
 use crate::fault::ApiFault;
 use crate::input::{Input, missing};
 use crate::lake::{State, stores};
@@ -110,7 +110,7 @@ pub(crate) fn create(call: &Call<'_>) -> Outcome {
         ));
     }
     let tags = tags::read(input, "Tags")?;
-    let id = call.new_id()?;
+    let id = new_id()?;
     call.app.lake.change(|state| {
         check_unique(state, name, region)?;
         if state.channels.len() >= CHANNELS_MAX {

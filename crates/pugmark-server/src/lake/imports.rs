@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::app::App;
-use crate::call::{Call, Outcome};
+use crate::call::{Call, Outcome, new_id};
 use crate::fault::ApiFault;
 use crate::input::{Input, missing};
 use crate::lake::stores;
@@ -170,7 +170,7 @@ fn new(call: &Call<'_>) -> Result<Import, ApiFault> {
         return Err(ApiFault::parameter("the start of the time range is after its end"));
     }
     Ok(Import {
-        id: call.new_id()?,
+        id: new_id()?,
         destination: store.arn.clone(),
         store: store.id,
         uri: uri.to_owned(),
@@ -308,16 +308,12 @@ impl Sink for Copier<'_> {
                 record,
             })
             .collect();
-        match self.shelf.put(&placed) {
-            Ok(()) => {
-                self.events += placed.len() as u64;
-                ControlFlow::Continue(())
-            }
-            Err(_) => {
-                self.failure = Some("the events could not be written".to_owned());
-                ControlFlow::Break(())
-            }
+        if self.shelf.put(&placed).is_err() {
+            self.failure = Some("the events could not be written".to_owned());
+            return ControlFlow::Break(());
         }
+        self.events += placed.len() as u64;
+        ControlFlow::Continue(())
     }
 }
 

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::app::App;
-use crate::call::{Call, Outcome};
+use crate::call::{Call, Outcome, new_id};
 use crate::document::{self, StateError};
 use crate::fault::ApiFault;
 use crate::input::missing;
@@ -236,7 +236,7 @@ pub(crate) fn start(call: &Call<'_>) -> Outcome {
     })?;
     app.lake.engine.check(statement).map_err(|fault| statement_fault(fault.message))?;
     let query = Query {
-        id: call.new_id()?,
+        id: new_id()?,
         stores,
         statement: statement.to_owned(),
         status: Status::Queued,
@@ -289,8 +289,9 @@ fn run(app: &Arc<App>, query: &Query, cancelled: &Arc<AtomicBool>) {
                 fail(app, &query.id, Status::Failed, "The answer could not be kept.".to_owned());
             }
         }
-        (Err(EngineFault { message, .. }), _) => fail(app, &query.id, Status::Failed, message),
-        (Ok(_), Err(message)) => fail(app, &query.id, Status::Failed, message),
+        (Err(EngineFault { message, .. }), _) | (Ok(_), Err(message)) => {
+            fail(app, &query.id, Status::Failed, message);
+        }
     }
 }
 

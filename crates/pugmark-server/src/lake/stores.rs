@@ -8,7 +8,7 @@ use pugmark_trail::Facts;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::call::{Call, Outcome};
+use crate::call::{Call, Outcome, new_id};
 use crate::fault::ApiFault;
 use crate::input::{Input, missing};
 use crate::lake::State;
@@ -257,7 +257,7 @@ pub(crate) fn create(call: &Call<'_>) -> Outcome {
     } else {
         Status::StoppedIngestion
     };
-    let (region, id) = (&call.caller.region, call.new_id()?);
+    let (region, id) = (&call.caller.region, new_id()?);
     let store = Store {
         arn: format!("arn:aws:cloudtrail:{region}:{}:eventdatastore/{id}", call.caller.account),
         id,

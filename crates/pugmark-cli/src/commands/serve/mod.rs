@@ -10,7 +10,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use pugmark_event::Limits;
 use pugmark_server::{
-    AccessKeys, BucketPlace, Cadence, Reading, S3Place, Server, ServerError, ServerOptions, Surroundings,
+    AccessKeys, BucketPlace, Cadence, Chaos, Reading, S3Place, Server, ServerError, ServerOptions,
+    Surroundings,
 };
 use pugmark_source::Location;
 use tokio::sync::watch;
@@ -54,6 +55,7 @@ pub(super) fn serve(args: &ServeArgs, start: &Start) -> Result<Exit, Failure> {
         account: args.account.clone(),
         region: args.region.clone(),
         cadence: cadence(args, start)?,
+        chaos: args.chaos.as_deref().map(chaos).transpose()?,
         hosts: args.host.clone(),
         is_anonymous: args.anonymous,
         requests_per_second: args.requests_per_second,
@@ -176,6 +178,35 @@ fn cadence(args: &ServeArgs, start: &Start) -> Result<Cadence, Failure> {
     Ok(Cadence { logs, digests, patience: digests })
 }
 
+/// Reads `seed=7,late=5`.
+fn chaos(text: &str) -> Result<Chaos, Failure> {
+    let wrong = |part: &str| {
+        Failure::new(
+            format!("`{part}` is no fault"),
+            "write seed, late, duplicated, shuffled, missing or tampered, `=` and a number up to 1000",
+        )
+    };
+    let mut chaos = Chaos::default();
+    for part in text.split(',') {
+        let (name, number) = part.split_once('=').ok_or_else(|| wrong(part))?;
+        let number: u64 = number.parse().map_err(|_| wrong(part))?;
+        if name == "seed" {
+            chaos.seed = number;
+            continue;
+        }
+        let place = match name {
+            "late" => &mut chaos.late,
+            "duplicated" => &mut chaos.duplicated,
+            "shuffled" => &mut chaos.shuffled,
+            "missing" => &mut chaos.missing,
+            "tampered" => &mut chaos.tampered,
+            _ => return Err(wrong(part)),
+        };
+        *place = u16::try_from(number).ok().filter(|share| *share <= 1_000).ok_or_else(|| wrong(part))?;
+    }
+    Ok(chaos)
+}
+
 fn told(error: &ServerError) -> Failure {
     match error {
         ServerError::Listen { .. } => {
@@ -183,5 +214,19 @@ fn told(error: &ServerError) -> Failure {
         }
         ServerError::NoKeys(_) => Failure::new(error.to_string(), "name a file of access keys with --keys"),
         _ => Failure::bare(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn faults_are_read_by_name() {
+        let read = chaos("seed=7,late=5,tampered=1000").expect("faults");
+        assert_eq!((read.seed, read.late, read.tampered, read.missing), (7, 5, 1_000, 0));
+        for wrong in ["", "late", "late=x", "late=1001", "nonesuch=1"] {
+            assert!(chaos(wrong).is_err(), "{wrong}");
+        }
     }
 }
