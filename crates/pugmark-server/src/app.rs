@@ -72,7 +72,7 @@ impl Arrived {
         self.headers.get(name).and_then(|values| values.first()).map(String::as_str)
     }
 
-    fn parts(&self) -> Parts<'_> {
+    pub(crate) fn parts(&self) -> Parts<'_> {
         Parts {
             method: &self.method,
             path: &self.path,
@@ -301,3 +301,6 @@ fn denied(caller: &Caller, operation: &str) -> ApiFault {
     let message = format!("User: {} is not authorized to perform: {action}", caller.arn());
     ApiFault::new("AccessDeniedException", message)
 }
+
+#[cfg(test)]
+mod tests;

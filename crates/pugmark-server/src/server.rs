@@ -145,6 +145,8 @@ impl Server {
         let listener = TcpListener::bind(address).await.map_err(listen)?;
         let bound = listener.local_addr().map_err(listen)?;
         let now = (surroundings.clock)();
+        let history = options.data.join("history");
+        std::fs::create_dir_all(&history).map_err(StateError::io(&history))?;
         let lake = Lake::open(&options.data.join("lake"), surroundings.engine, now)?;
         let places = Places { named: options.named_buckets, others: options.other_buckets };
         let settings = Settings { cadence: options.cadence, chaos: options.chaos, ..Settings::default() };
@@ -166,10 +168,15 @@ impl Server {
             desk: Desk::open(&options.data.join("trails"), places, settings, &surroundings.clock)?,
             is_well: AtomicBool::new(true),
             lake,
-            history: Shelf::new(options.data.join("history")),
+            history: Shelf::new(history),
             reading: options.reading,
         };
         Ok(Server { listener, app: Arc::new(app) })
+    }
+
+    #[cfg(test)]
+    pub(crate) fn app(&self) -> &Arc<App> {
+        &self.app
     }
 
     /// Where it listens, with the port that the system chose if none was given.

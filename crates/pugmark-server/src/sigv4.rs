@@ -300,6 +300,34 @@ pub(crate) mod tests {
         }
     }
 
+    /// The request with the signature of `key`, made at `now`, over all its headers.
+    pub(crate) fn signed(
+        key: &crate::keys::AccessKey,
+        now: i64,
+        mut request: crate::app::Arrived,
+    ) -> crate::app::Arrived {
+        let time: String = pugmark_event::format_time(now).replace(['-', ':'], "");
+        request.headers.insert("x-amz-date".to_owned(), vec![time.clone()]);
+        let claim = Claim {
+            key_id: key.id.clone(),
+            region: "us-east-1".to_owned(),
+            service: "cloudtrail".to_owned(),
+            date: time[..8].to_owned(),
+            signed: request.headers.keys().cloned().collect(),
+            signature: String::new(),
+            time,
+        };
+        let signature = hex(&claim.sign(key.secret(), &request.parts()));
+        let authorization = format!(
+            "{ALGORITHM} Credential={}/{}/us-east-1/cloudtrail/aws4_request, SignedHeaders={}, Signature={signature}",
+            key.id,
+            claim.date,
+            claim.signed.join(";")
+        );
+        request.headers.insert("authorization".to_owned(), vec![authorization]);
+        request
+    }
+
     /// The example that botocore signed.
     fn example() -> Request {
         let authorization = format!(
