@@ -144,12 +144,14 @@ impl Server {
         let listen = |error| ServerError::Listen { address, error };
         let listener = TcpListener::bind(address).await.map_err(listen)?;
         let bound = listener.local_addr().map_err(listen)?;
-        let now = (surroundings.clock)();
-        let history = options.data.join("history");
-        std::fs::create_dir_all(&history).map_err(StateError::io(&history))?;
-        let lake = Lake::open(&options.data.join("lake"), surroundings.engine, now)?;
         let places = Places { named: options.named_buckets, others: options.other_buckets };
         let settings = Settings { cadence: options.cadence, chaos: options.chaos, ..Settings::default() };
+        // The trails' folder is locked first: a second server touches nothing.
+        let desk = Desk::open(&options.data.join("trails"), places, settings, &surroundings.clock)?;
+        let history = options.data.join("history");
+        std::fs::create_dir_all(&history).map_err(StateError::io(&history))?;
+        let now = (surroundings.clock)();
+        let lake = Lake::open(&options.data.join("lake"), surroundings.engine, now)?;
         let app = App {
             hosts: hosts(bound, &options.hosts),
             gate: Gate {
@@ -165,7 +167,7 @@ impl Server {
             metrics: crate::metrics::Metrics::default(),
             clock: Arc::clone(&surroundings.clock),
             log: surroundings.log,
-            desk: Desk::open(&options.data.join("trails"), places, settings, &surroundings.clock)?,
+            desk,
             is_well: AtomicBool::new(true),
             lake,
             history: Shelf::new(history),

@@ -218,3 +218,51 @@ fn metrics_name_operations_and_codes() {
     assert!(text.contains(r#"pugmark_requests_total{operation="ListTrails",code="OK"} 1"#), "{text}");
     assert!(text.contains("pugmark_journal_events 1"), "{text}");
 }
+
+#[test]
+fn no_mutation_of_a_request_is_an_error_of_the_server() {
+    const BODIES: [(&str, &str); 6] = [
+        ("CreateTrail", r#"{"Name":"main","S3BucketName":"nonesuch","TagsList":[{"Key":"a","Value":"b"}]}"#),
+        (
+            "LookupEvents",
+            r#"{"LookupAttributes":[{"AttributeKey":"EventName","AttributeValue":"a"}],"StartTime":1}"#,
+        ),
+        (
+            "PutEventSelectors",
+            r#"{"TrailName":"main","EventSelectors":[{"ReadWriteType":"All","DataResources":[]}]}"#,
+        ),
+        (
+            "CreateEventDataStore",
+            r#"{"Name":"abc","AdvancedEventSelectors":[{"FieldSelectors":[{"Field":"a"}]}]}"#,
+        ),
+        (
+            "ListTags",
+            r#"{"ResourceIdList":["arn:aws:cloudtrail:us-east-1:111122223333:trail/main"],"NextToken":"a"}"#,
+        ),
+        ("StartImport", r#"{"Destinations":["a"],"ImportSource":{"S3":{"S3LocationUri":"s3://a/b"}}}"#),
+    ];
+    let desk = Desk::new(true);
+    // A generator whose numbers are the same everywhere (Numerical Recipes).
+    let mut state: u64 = 7;
+    let mut next = |bound: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % bound
+    };
+    for round in 0..300 {
+        desk.clock.fetch_add(1_000_000, Ordering::Relaxed);
+        let (operation, body) = BODIES[round % BODIES.len()];
+        let mut bytes = body.as_bytes().to_vec();
+        for _ in 0..=next(3) {
+            let at = next(bytes.len());
+            match next(3) {
+                0 => bytes[at] = b"\"{}[]:,0-e\\\x00\xff"[next(13)],
+                1 => drop(bytes.drain(at..(at + 1 + next(8)).min(bytes.len()))),
+                _ => bytes.insert(at, b"\"{}[]:,0"[next(8)]),
+            }
+        }
+        let mut request = call(operation, "");
+        request.body = Bytes::copy_from_slice(&bytes);
+        let (status, code, _) = desk.answer(&request);
+        assert!(status < 500, "round {round}: {code:?} {}", String::from_utf8_lossy(&bytes));
+    }
+}
