@@ -2,6 +2,9 @@
 //!
 //! `PUGMARK_SEEDS=10000` asks for more simulated days, `PUGMARK_SEED=7` for one.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
+#![expect(clippy::panic, reason = "a test that cannot go on fails there")]
+
 mod check;
 mod disk;
 mod sim;
