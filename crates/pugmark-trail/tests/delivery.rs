@@ -11,8 +11,8 @@ use pugmark_event::Limits;
 use pugmark_integrity::{PublicKeys, Question, Reading, Report, Verdict, verify};
 use pugmark_source::{Access, Contents, Location, Progress, Selection, list};
 use pugmark_trail::{
-    BucketPlace, Caller, Chaos, Clock, CreateTrail, InsightRecord, InsightSelector, InsightType, Insights,
-    LocalDisk, Notify, Service, Settings, Stores, Terms, World,
+    BucketPlace, Cadence, Caller, Chaos, Clock, CreateTrail, InsightRecord, InsightSelector, InsightType,
+    Insights, LocalDisk, Notify, Service, Settings, Stores, Terms, World,
 };
 
 const HOUR: i64 = 3_600_000_000;
@@ -55,8 +55,7 @@ impl Bench {
         let disk = Arc::new(LocalDisk::open(&self.folder.path().join("state")).unwrap());
         let place = BucketPlace::Folders(self.folder.path().join("buckets"));
         let stores = Arc::new(Stores::new(BTreeMap::new(), Some(place)));
-        let world =
-            World { clock: self.clock.clone(), notify: self.letters.clone(), ..World::new(disk, stores) };
+        let world = World { notify: self.letters.clone(), ..World::new(disk, stores, self.clock.clone()) };
         Service::open(world, self.settings.clone()).unwrap()
     }
 
@@ -226,7 +225,8 @@ async fn a_deleted_trail_ends_with_a_last_digest_and_forgets_nothing() {
 
 #[tokio::test]
 async fn keys_change_every_month_and_old_digests_stay_proven() {
-    let bench = Bench::new(Settings::default());
+    let cadence = Cadence { digests: 24 * HOUR, ..Cadence::default() };
+    let bench = Bench::new(Settings { cadence, ..Settings::default() });
     let service = bench.open();
     begin(&service, CreateTrail::default()).await;
     for _ in 0..33 {
@@ -235,7 +235,7 @@ async fn keys_change_every_month_and_old_digests_stay_proven() {
     }
     assert_eq!(service.public_keys("eu-west-1", Some(0), Some(i64::MAX)).unwrap().len(), 2);
     let report = bench.report(&service);
-    assert_eq!(report.digests().count(), 33 * 24);
+    assert_eq!(report.digests().count(), 33);
     assert!(report.digests().all(|digest| digest.verdict == Verdict::Valid));
 }
 
@@ -323,6 +323,28 @@ async fn unusual_activity_is_delivered_to_the_trail_that_looks_for_it() {
     service.flush().await.unwrap();
     let found = files(&bench.bucket()).iter().filter(|path| path.contains("/CloudTrail-Insight/")).count();
     assert_eq!(found, 1);
+}
+
+#[tokio::test]
+async fn what_is_sent_again_is_taken_once_even_after_a_restart() {
+    let bench = Bench::new(Settings::default());
+    let service = bench.open();
+    let whole = event("RunInstances").replacen(
+        '{',
+        r#"{"eventVersion":"1.11","eventTime":"2026-01-15T10:00:00Z","eventID":"00000000-0000-4000-8000-000000000001","#,
+        1,
+    );
+    let number =
+        |service: &Service, event: &str| service.accept(&[event]).unwrap()[0].clone().unwrap().number;
+    assert_eq!(number(&service, &whole), 0);
+    assert_eq!(number(&service, &whole), 0);
+    assert_eq!(number(&service, &whole.replace("RunInstances", "StopInstances")), 1);
+    assert_eq!(number(&service, &event("RunInstances")), 2);
+    assert_eq!(number(&service, &event("RunInstances")), 3, "without an `eventID` it is another event");
+    drop(service);
+    let service = bench.open();
+    assert_eq!(number(&service, &whole), 0);
+    assert_eq!(service.head(), 4);
 }
 
 #[tokio::test]
