@@ -67,8 +67,8 @@ impl Desk {
         clock: &app::Clock,
     ) -> Result<Desk, ServiceError> {
         let buckets = Stores::new(places.named.clone(), Some(places.others.clone()));
-        let mut world = World::new(Arc::new(LocalDisk::open(folder)?), Arc::new(buckets));
-        world.clock = Arc::new(SharedClock(Arc::clone(clock)));
+        let disk = Arc::new(LocalDisk::open(folder)?);
+        let world = World::new(disk, Arc::new(buckets), Arc::new(SharedClock(Arc::clone(clock))));
         let service = Service::open(world, settings)?;
         let position = service.held(READER).unwrap_or_else(|| service.undelivered());
         service.hold(READER, position)?;

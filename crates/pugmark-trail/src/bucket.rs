@@ -1,8 +1,8 @@
 //! Buckets: where log files and digests are put.
 //!
 //! A bucket is one of an S3-compatible store, or a directory. A directory
-//! keeps an object's user metadata in a file beside it, in the form that
-//! `aws s3api head-object` prints.
+//! keeps a digest's user metadata in a file beside it, in the form that
+//! `aws s3api head-object` prints; other objects have none there.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -175,7 +175,8 @@ async fn put_file(folder: PathBuf, key: String, object: Object) -> Result<(), Bu
         return Err(BucketFault { code: "InvalidURI", message: format!("`{key}` is no key") });
     }
     let write = move || -> io::Result<()> {
-        if !object.metadata.is_empty() {
+        // Readers of a directory take a file beside a log file for another one.
+        if object.metadata.contains_key("signature") {
             let beside = serde_json::json!({ "Metadata": object.metadata });
             write_whole(&folder, &format!("{key}.metadata.json"), beside.to_string().as_bytes())?;
         }

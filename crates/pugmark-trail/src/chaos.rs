@@ -1,8 +1,9 @@
 //! Faults on purpose, for those who test what reads a trail.
 //!
 //! Which object has which fault follows from a seed and its key, so that a
-//! run can be repeated and a redelivery has the same fault. Every object that
-//! was changed says so in its user metadata.
+//! run can be repeated and a redelivery has the same fault. The status of
+//! every trail says that faults are made; an object in a store that keeps user
+//! metadata names its own.
 
 use pugmark_integrity::sha256;
 

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
@@ -100,28 +99,17 @@ pub struct World {
 }
 
 impl World {
-    /// This machine: its clock, random identifiers and keys, no topics.
-    pub fn new(disk: Arc<dyn Disk>, buckets: Arc<dyn Buckets>) -> World {
+    /// Random identifiers and keys, no topics, no stops.
+    pub fn new(disk: Arc<dyn Disk>, buckets: Arc<dyn Buckets>, clock: Arc<dyn Clock>) -> World {
         World {
             disk,
             buckets,
-            clock: Arc::new(SystemClock),
+            clock,
             identifiers: Arc::new(RandomIdentifiers),
             signers: Arc::new(NewSigners),
             notify: Arc::new(NoTopics),
             steps: Arc::new(EveryStep),
         }
-    }
-}
-
-/// The clock of this machine.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct SystemClock;
-
-impl Clock for SystemClock {
-    fn now(&self) -> i64 {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH);
-        since.map_or(0, |since| i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
     }
 }
 

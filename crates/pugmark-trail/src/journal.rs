@@ -42,6 +42,13 @@ impl Entry {
         bytes
     }
 
+    /// Its frame.
+    pub(crate) fn to_frame(&self) -> Vec<u8> {
+        let mut frame = Vec::with_capacity(self.event.len() + 64);
+        push(&mut frame, &self.to_bytes());
+        frame
+    }
+
     fn from_bytes(bytes: &[u8]) -> Option<Entry> {
         let (length, rest) = bytes.split_at_checked(2)?;
         let length = usize::from(u16::from_le_bytes(length.try_into().expect("two bytes")));
@@ -113,24 +120,20 @@ impl Journal {
         Ok(Journal { disk, steps, segment_bytes_max, waiting, stored })
     }
 
-    /// Adds events; they are durable on return. Answers the number of the first.
-    pub(crate) fn append(&self, entries: &[Entry]) -> io::Result<u64> {
-        let frames = entries.iter().map(|entry| {
-            let mut frame = Vec::with_capacity(entry.event.len() + 64);
-            push(&mut frame, &entry.to_bytes());
-            frame
-        });
-        let frames: Vec<Vec<u8>> = frames.collect();
-        let (first, until) = {
-            let mut waiting = lock(&self.waiting);
-            if waiting.is_broken {
-                return Err(broken());
-            }
-            let first = waiting.next;
-            waiting.next += frames.len() as u64;
-            waiting.frames.extend(frames);
-            (first, waiting.next)
-        };
+    /// Gives events their numbers, in memory. Answers the first.
+    pub(crate) fn queue(&self, frames: Vec<Vec<u8>>) -> io::Result<u64> {
+        let mut waiting = lock(&self.waiting);
+        if waiting.is_broken {
+            return Err(broken());
+        }
+        let first = waiting.next;
+        waiting.next += frames.len() as u64;
+        waiting.frames.extend(frames);
+        Ok(first)
+    }
+
+    /// Waits until the events before `until` are durable.
+    pub(crate) fn settle(&self, until: u64) -> io::Result<()> {
         let mut stored = lock(&self.stored);
         if stored.head < until {
             let frames = {
@@ -145,7 +148,7 @@ impl Journal {
                 return Err(error);
             }
         }
-        Ok(first)
+        Ok(())
     }
 
     fn store(&self, stored: &mut Stored, frames: &[Vec<u8>]) -> io::Result<()> {
@@ -177,6 +180,13 @@ impl Journal {
         stored.firsts.push(next);
         stored.last_bytes = 0;
         Ok(())
+    }
+
+    /// The first event of the segment in which `number` lies, or of the oldest.
+    pub(crate) fn segment_of(&self, number: u64) -> u64 {
+        let stored = lock(&self.stored);
+        let first = stored.firsts.iter().rev().find(|first| **first <= number);
+        first.or(stored.firsts.first()).copied().unwrap_or(stored.head)
     }
 
     /// Number after the last durable event.
@@ -262,6 +272,12 @@ mod tests {
         Journal::open(disk, Arc::new(EveryStep), segment_bytes_max, 0).unwrap()
     }
 
+    fn append(journal: &Journal, entries: &[Entry]) -> u64 {
+        let first = journal.queue(entries.iter().map(Entry::to_frame).collect()).unwrap();
+        journal.settle(first + entries.len() as u64).unwrap();
+        first
+    }
+
     fn entry(text: &str) -> Entry {
         Entry { only_for: None, event: text.to_owned() }
     }
@@ -281,26 +297,26 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let journal = open(folder.path(), 100);
         for at in 0..20 {
-            assert_eq!(journal.append(&[entry(&format!("event {at}"))]).unwrap(), at);
+            assert_eq!(append(&journal, &[entry(&format!("event {at}"))]), at);
         }
         let before = all(&journal);
         drop(journal);
         let journal = open(folder.path(), 100);
         assert_eq!(all(&journal), before);
-        assert_eq!(journal.append(&[entry("next")]).unwrap(), 20);
+        assert_eq!(append(&journal, &[entry("next")]), 20);
     }
 
     #[test]
     fn a_torn_end_is_forgotten_and_written_over() {
         let folder = tempfile::tempdir().unwrap();
         let journal = open(folder.path(), 1_000);
-        journal.append(&[entry("one"), entry("two")]).unwrap();
+        append(&journal, &[entry("one"), entry("two")]);
         drop(journal);
         let path = folder.path().join("journal/00000000000000000000");
         let bytes = std::fs::read(&path).unwrap();
         std::fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
         let journal = open(folder.path(), 1_000);
-        assert_eq!(journal.append(&[entry("three")]).unwrap(), 1);
+        assert_eq!(append(&journal, &[entry("three")]), 1);
         assert_eq!(all(&journal), ["one", "three"]);
     }
 
@@ -309,7 +325,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let journal = open(folder.path(), 60);
         for at in 0..10 {
-            journal.append(&[entry(&format!("a long event, number {at}"))]).unwrap();
+            append(&journal, &[entry(&format!("a long event, number {at}"))]);
         }
         assert_eq!(journal.collect(5).unwrap(), 5);
         assert!(journal.read(4, 5).is_err());
@@ -329,7 +345,7 @@ mod tests {
                 let journal = &journal;
                 scope.spawn(move || {
                     for at in 0..50 {
-                        journal.append(&[entry(&format!("{thread}/{at}"))]).unwrap();
+                        append(journal, &[entry(&format!("{thread}/{at}"))]);
                     }
                 });
             }

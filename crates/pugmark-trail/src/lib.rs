@@ -27,6 +27,7 @@ mod journal;
 mod keys;
 mod ledger;
 mod name;
+mod recent;
 mod record;
 mod rest;
 mod selection;
@@ -47,8 +48,7 @@ pub use config::{
 pub use deliver::{Cadence, Deliveries, Latest};
 pub use disk::{Appender, Disk, LocalDisk};
 pub use edge::{
-    Clock, InsightRecord, Insights, NoTopics, Notify, RandomIdentifiers, ServiceError, Settings, SystemClock,
-    World,
+    Clock, InsightRecord, Insights, NoTopics, Notify, RandomIdentifiers, ServiceError, Settings, World,
 };
 pub use error::{TrailError, TrailErrorKind};
 pub use journal::Entry;

@@ -11,16 +11,18 @@
 //! what was decided, and the next turn does it again, with the same result.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::config::{Caller, CreateTrail, EventConfiguration, Tag, Trail, UpdateTrail};
 use crate::deliver::Progress;
-use crate::edge::{Insights, ServiceError, Settings, World};
+use crate::edge::{InsightRecord, Insights, ServiceError, Settings, World};
 use crate::error::{TrailError, TrailErrorKind as Kind};
 use crate::journal::{Entry, Journal};
 use crate::keys::{KeyFolder, KeyRecord};
 use crate::ledger::{Ledger, Record, State};
-use crate::record::{RecordFault, take};
+use crate::recent::{RECENT_MAX, Recent};
+use crate::record::{RecordFault, Taken, take};
 use crate::rest::Rest;
 use crate::selector::{InsightSelector, Selectors};
 use crate::status::{Errors, TrailStatus};
@@ -37,6 +39,8 @@ pub struct Accepted {
     pub event_id: String,
 }
 
+type Answer = Result<Accepted, RecordFault>;
+
 /// The trails, their events and their deliveries.
 pub struct Service {
     pub(crate) world: World,
@@ -46,6 +50,7 @@ pub struct Service {
     pub(crate) keys: Mutex<KeyFolder>,
     /// What went wrong last, by trail; not kept.
     pub(crate) errors: Mutex<BTreeMap<String, Errors>>,
+    recent: Mutex<Recent>,
     pub(crate) rest: Mutex<Rest>,
     pub(crate) insights: Mutex<Option<Box<dyn Insights>>>,
     /// One turn at a time.
@@ -64,6 +69,7 @@ impl Service {
         let first = if needed == u64::MAX { 0 } else { needed };
         let journal =
             Journal::open(world.disk.clone(), world.steps.clone(), settings.segment_bytes_max, first)?;
+        let recent = Mutex::new(recent(&journal)?);
         let keys = Mutex::new(KeyFolder::new(world.disk.clone()));
         Ok(Service {
             world,
@@ -72,6 +78,7 @@ impl Service {
             ledger: Mutex::new(ledger),
             keys,
             errors: Mutex::default(),
+            recent,
             rest: Mutex::default(),
             insights: Mutex::default(),
             turning: tokio::sync::Mutex::default(),
@@ -84,7 +91,9 @@ impl Service {
     }
 
     /// Takes events in. Each has an answer of its own, in order; all that
-    /// were accepted are durable on return. Blocks on the disk.
+    /// were accepted are durable on return. An event with the very bytes of a
+    /// recent one is that one, so that a client may send again what was not
+    /// answered. Blocks on the disk.
     ///
     /// # Errors
     /// If the disk fails; none was accepted then.
@@ -93,24 +102,64 @@ impl Service {
         events: &[B],
     ) -> Result<Vec<Result<Accepted, RecordFault>>, ServiceError> {
         let now = self.world.clock.now();
-        let mut answers = Vec::with_capacity(events.len());
-        let mut entries = Vec::with_capacity(events.len());
-        for event in events {
-            let taken = take(event.as_ref(), now, &*self.world.identifiers).map(|taken| {
-                entries.push(Entry { only_for: None, event: taken.event });
-                Accepted { number: entries.len() as u64 - 1, event_id: taken.event_id }
-            });
-            answers.push(taken);
-        }
+        let taken: Vec<Result<Taken, RecordFault>> =
+            events.iter().map(|event| take(event.as_ref(), now, &*self.world.identifiers)).collect();
         self.world.steps.before(Step::Accept)?;
-        if entries.is_empty() {
-            return Ok(answers);
-        }
-        let first = self.journal.append(&entries)?;
-        for accepted in answers.iter_mut().flatten() {
-            accepted.number += first;
-        }
+        let (answers, until) = self.queue(taken)?;
+        self.journal.settle(until)?;
         Ok(answers)
+    }
+
+    /// Numbers events, in memory; one that came lately keeps its number.
+    /// Answers also up to where the journal must be durable.
+    fn queue(&self, taken: Vec<Result<Taken, RecordFault>>) -> io::Result<(Vec<Answer>, u64)> {
+        let frame = |taken: Taken| {
+            let entry = Entry { only_for: None, event: taken.event };
+            (entry.to_frame(), entry.event, taken.event_id)
+        };
+        let checked: Vec<_> = taken.into_iter().map(|taken| taken.map(frame)).collect();
+        let (mut answers, mut frames, mut until) = (Vec::with_capacity(checked.len()), Vec::new(), 0);
+        // Held by all who number events, so that the next number stays the next.
+        let mut recent = lock(&self.recent);
+        let mut next = self.journal.queue(Vec::new())?;
+        for one in checked {
+            answers.push(one.map(|(frame, event, event_id)| {
+                let number = recent.number(&event).unwrap_or_else(|| {
+                    let number = next;
+                    next += 1;
+                    frames.push(frame);
+                    recent.insert(&event, number);
+                    number
+                });
+                until = until.max(number + 1);
+                Accepted { number, event_id }
+            }));
+        }
+        self.journal.queue(frames)?;
+        Ok((answers, until))
+    }
+
+    /// Takes in what was found in events, each for one trail.
+    pub(crate) fn accept_found(&self, found: Vec<InsightRecord>) -> io::Result<()> {
+        let taken = |record: &InsightRecord| {
+            let taken = take(record.event.as_bytes(), self.world.clock.now(), &*self.world.identifiers);
+            taken.map_err(io::Error::other)
+        };
+        let mut until = 0;
+        for record in found {
+            let event = taken(&record)?.event;
+            let mut recent = lock(&self.recent);
+            // The same finding again, after a restart.
+            let name = format!("{}{event}", record.trail);
+            if recent.number(&name).is_some() {
+                continue;
+            }
+            let entry = Entry { only_for: Some(record.trail), event };
+            let number = self.journal.queue(vec![entry.to_frame()])?;
+            recent.insert(&name, number);
+            until = number + 1;
+        }
+        self.journal.settle(until)
     }
 
     /// Number after the last durable event.
@@ -321,12 +370,28 @@ impl Service {
         })
     }
 
-    pub(crate) fn signer(&self, fingerprint: &str) -> std::io::Result<Arc<pugmark_integrity::Signer>> {
+    pub(crate) fn signer(&self, fingerprint: &str) -> io::Result<Arc<pugmark_integrity::Signer>> {
         lock(&self.keys).signer(fingerprint)
     }
 }
 
-fn internal(error: &std::io::Error) -> TrailError {
+/// The newest events of a journal.
+fn recent(journal: &Journal) -> io::Result<Recent> {
+    let mut recent = Recent::default();
+    let head = journal.head();
+    let mut from = journal.segment_of(head.saturating_sub(RECENT_MAX as u64));
+    while from < head {
+        let run = journal.read(from, head)?;
+        from += run.len() as u64;
+        for (number, entry) in run {
+            let name = entry.only_for.unwrap_or_default() + &entry.event;
+            recent.insert(&name, number);
+        }
+    }
+    Ok(recent)
+}
+
+fn internal(error: &io::Error) -> TrailError {
     TrailError::new(Kind::InternalError, error.to_string())
 }
 

@@ -117,12 +117,7 @@ impl Service {
         let is_plain = |(_, entry): (u64, Entry)| entry.only_for.is_none().then_some(entry.event);
         let events: Vec<String> = run.into_iter().filter_map(is_plain).collect();
         let found = insights.observe(&trails.iter().collect::<Vec<_>>(), &events, now);
-        let entry =
-            |record: crate::edge::InsightRecord| Entry { only_for: Some(record.trail), event: record.event };
-        let entries: Vec<Entry> = found.into_iter().map(entry).collect();
-        if !entries.is_empty() {
-            self.journal.append(&entries)?;
-        }
+        self.accept_found(found)?;
         if lock(&self.ledger).state().deliveries.readers.get(READER) == Some(&position) {
             return Ok(());
         }

@@ -2,6 +2,9 @@
 //!
 //! `PUGMARK_SEEDS=10000` asks for more simulated days, `PUGMARK_SEED=7` for one.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
+#![expect(clippy::panic, reason = "a test that cannot go on fails there")]
+
 mod check;
 mod disk;
 mod sim;
@@ -10,7 +13,7 @@ mod world;
 use std::collections::BTreeSet;
 
 use pugmark_trail::{Caller, CreateTrail, Service, Settings, Step, UpdateTrail};
-use rand::SeedableRng as _;
+use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
 use crate::check::{check_chain, delivered};
@@ -27,7 +30,8 @@ pub(crate) struct Run {
     runtime: tokio::runtime::Runtime,
     pub(crate) random: ChaCha8Rng,
     damage: Damage,
-    pub(crate) crashes: u32,
+    /// Operations after the first crash until power fails again.
+    again: Option<u64>,
     pub(crate) offered: BTreeSet<String>,
     pub(crate) acked: BTreeSet<String>,
     next: u64,
@@ -42,7 +46,7 @@ impl Run {
             runtime,
             random: ChaCha8Rng::seed_from_u64(seed),
             damage,
-            crashes: 0,
+            again: None,
             offered: BTreeSet::new(),
             acked: BTreeSet::new(),
             next: seed << 20,
@@ -71,11 +75,11 @@ impl Run {
     /// Power fails and comes back.
     pub(crate) fn crash(&mut self) {
         self.service = None;
-        self.crashes += 1;
         let (damage, mut random) = (self.damage, self.random.clone());
         self.parts.disk.crash(damage, &mut random);
         self.random = random;
-        self.parts.fuse.set(u64::MAX);
+        let again = self.again.take();
+        self.parts.fuse.set(again.unwrap_or(u64::MAX));
         *self.parts.stop.at.lock().unwrap() = None;
     }
 
@@ -137,7 +141,7 @@ impl Run {
         }
     }
 
-    /// Offers events once; what is not answered is not offered again.
+    /// Offers events; what is not answered is offered again, or not.
     pub(crate) fn accept(&mut self, count: usize) {
         let mut ids = Vec::new();
         let mut events = Vec::new();
@@ -153,14 +157,21 @@ impl Run {
             ids.push(id);
         }
         self.offered.extend(ids.iter().cloned());
-        match self.service().accept(&events) {
-            Ok(answers) => {
-                assert!(answers.iter().all(Result::is_ok), "{answers:?}");
-                self.acked.extend(ids);
+        loop {
+            match self.service().accept(&events) {
+                Ok(answers) => {
+                    assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+                    self.acked.extend(ids);
+                    return;
+                }
+                Err(error) => {
+                    assert!(self.is_stopped(), "{error}");
+                    self.crash();
+                }
             }
-            Err(error) => {
-                assert!(self.is_stopped(), "{error}");
-                self.crash();
+            // Some clients give up, others send the same again.
+            if self.random.random_bool(0.5) {
+                return;
             }
         }
     }
@@ -231,12 +242,25 @@ fn a_run_without_a_crash_delivers_and_proves_everything() {
 #[test]
 fn power_fails_after_any_operation_and_nothing_is_lost_or_doubled() {
     let operations = three_hours(Run::new(u64::MAX, 1, Damage::Lost));
-    // All of them with `PUGMARK_SEEDS`; each third otherwise.
-    let stride = if std::env::var_os("PUGMARK_SEEDS").is_some() { 1 } else { 3 };
+    // All of them with `PUGMARK_SEEDS`; each fifth otherwise.
+    let stride = if std::env::var_os("PUGMARK_SEEDS").is_some() { 1 } else { 5 };
     for at in (1..operations).step_by(stride) {
         let damage = DAMAGES[at as usize / stride % 3];
         println!("PUGMARK_SEED=1, power fails after operation {at}, unsynced writes {damage:?}");
         three_hours(Run::new(at, 1, damage));
+    }
+}
+
+#[test]
+fn power_fails_again_while_it_recovers() {
+    for at in [20, 45, 80, 125, 180] {
+        for again in 1..8 {
+            let damage = DAMAGES[again as usize % 3];
+            println!("PUGMARK_SEED=1, power fails after operation {at}, and {again} later, {damage:?}");
+            let mut run = Run::new(at, 1, damage);
+            run.again = Some(again);
+            three_hours(run);
+        }
     }
 }
 

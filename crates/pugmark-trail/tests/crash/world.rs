@@ -75,8 +75,8 @@ impl Steps for StopAt {
     fn before(&self, step: Step) -> io::Result<()> {
         let mut at = self.at.lock().unwrap();
         match &mut *at {
-            Some((stop, 0)) if *stop == step => Err(io::Error::other("stopped")),
-            Some((stop, left)) if *stop == step => {
+            Some((last, 0)) if *last == step => Err(io::Error::other("stopped")),
+            Some((last, left)) if *last == step => {
                 *left -= 1;
                 Ok(())
             }
