@@ -14,6 +14,7 @@ use pugmark_server::{
     Surroundings,
 };
 use pugmark_source::Location;
+use signal_hook::consts::{SIGINT, SIGTERM};
 use tokio::sync::watch;
 
 use super::Start;
@@ -88,7 +89,6 @@ async fn run(
         .note(&format!("try: aws cloudtrail list-trails --endpoint-url http://{address} --region {region}"));
     let (stop, stopped) = watch::channel(false);
     let signalled = Arc::new(AtomicBool::new(false));
-    use signal_hook::consts::{SIGINT, SIGTERM};
     for signal in [SIGINT, SIGTERM] {
         let armed = signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&signalled))
             .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&signalled)));
