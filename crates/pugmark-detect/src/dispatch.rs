@@ -12,7 +12,7 @@
 
 use std::collections::HashMap;
 
-use crate::gates::{GATES, KEYS, Known, Tree};
+use crate::gates::{GATES, KEYS, Known, NAMES, TELLING, Tree};
 use crate::row::Columns;
 
 /// Values remembered per gate; beyond, memory starts anew.
@@ -41,6 +41,10 @@ impl Dispatch {
                 for name in names {
                     dispatch.by_name.entry(name).or_default().push(rule);
                 }
+            } else if tree.is_decided_by(0..NAMES) {
+                dispatch.by_key.push(rule);
+            } else if let Some(gate) = TELLING.into_iter().find(|gate| tree.is_decided_by(*gate..*gate + 1)) {
+                dispatch.by_gate[gate].push(rule);
             } else if tree.is_decided_by(0..KEYS) {
                 dispatch.by_key.push(rule);
             } else if let Some(gate) = (KEYS..GATES.len()).find(|gate| tree.is_decided_by(*gate..*gate + 1)) {
@@ -81,8 +85,14 @@ pub(crate) struct Memory {
     probe: [Box<str>; KEYS],
 }
 
-/// Stands for a member that is not there; no value of a record is this text.
+/// Stands for a member that is not there. A record may hold this very text, so
+/// nothing is remembered of values that begin like it.
 const ABSENT: &str = "\u{0}absent";
+
+/// Whether what a value rules out may be remembered under it.
+fn is_memorable(value: Option<&str>) -> bool {
+    value.is_none_or(|value| !value.starts_with('\u{0}'))
+}
 
 impl Memory {
     /// Puts the rules that `row` may match into `candidates`.
@@ -99,6 +109,37 @@ impl Memory {
         for (value, (leaf, _)) in values.iter_mut().zip(GATES) {
             *value = columns.text(leaf, row);
         }
+        if values.iter().copied().all(is_memorable) {
+            self.of_key(dispatch, &values, candidates);
+        } else {
+            candidates.extend(dispatch.of_key(&values));
+        }
+        for (gate, (leaf, _)) in GATES.iter().enumerate().skip(KEYS) {
+            let rules = &dispatch.by_gate[gate];
+            if rules.is_empty() {
+                continue;
+            }
+            let value = columns.text(*leaf, row);
+            let memory = &mut self.gates[gate];
+            if is_memorable(value)
+                && let Some(rules) = memory.get(value.unwrap_or(ABSENT))
+            {
+                candidates.extend_from_slice(rules);
+                continue;
+            }
+            let open = dispatch.open(rules, &Known { first: gate, values: &[value] });
+            candidates.extend_from_slice(&open);
+            if !is_memorable(value) {
+                continue;
+            }
+            if memory.len() >= REMEMBERED_MAX {
+                memory.clear();
+            }
+            memory.insert(value.unwrap_or(ABSENT).into(), open.into());
+        }
+    }
+
+    fn of_key(&mut self, dispatch: &Dispatch, values: &[Option<&str>; KEYS], candidates: &mut Vec<u32>) {
         for (known, value) in self.probe.iter_mut().zip(values) {
             let value = value.unwrap_or(ABSENT);
             if **known != *value {
@@ -108,30 +149,12 @@ impl Memory {
         if let Some(rules) = self.keys.get(&self.probe) {
             candidates.extend_from_slice(rules);
         } else {
-            let rules = dispatch.of_key(&values);
+            let rules = dispatch.of_key(values);
             candidates.extend_from_slice(&rules);
             if self.keys.len() >= REMEMBERED_MAX {
                 self.keys.clear();
             }
             self.keys.insert(self.probe.clone(), rules.into());
-        }
-        for (gate, (leaf, _)) in GATES.into_iter().enumerate().skip(KEYS) {
-            let rules = &dispatch.by_gate[gate];
-            if rules.is_empty() {
-                continue;
-            }
-            let value = columns.text(leaf, row);
-            let memory = &mut self.gates[gate];
-            if let Some(rules) = memory.get(value.unwrap_or(ABSENT)) {
-                candidates.extend_from_slice(rules);
-                continue;
-            }
-            let open = dispatch.open(rules, &Known { first: gate, values: &[value] });
-            candidates.extend_from_slice(&open);
-            if memory.len() >= REMEMBERED_MAX {
-                memory.clear();
-            }
-            memory.insert(value.unwrap_or(ABSENT).into(), open.into());
         }
     }
 }

@@ -31,6 +31,13 @@ pub(crate) const GATES: [(Leaf, &str); 12] = [
     (Leaf::AwsRegion, "awsRegion"),
 ];
 
+/// How many of [`GATES`] name the event: source and name.
+pub(crate) const NAMES: usize = 2;
+
+/// The gates that tell one caller from another. They rule out more than an
+/// error does, which every denied call has.
+pub(crate) const TELLING: [usize; 6] = [3, 5, 6, 7, 8, 9];
+
 /// How many of [`GATES`] make the one key that every event is looked up by.
 pub(crate) const KEYS: usize = 3;
 

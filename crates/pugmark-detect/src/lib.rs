@@ -13,12 +13,18 @@
 //! It opens no file and has no clock: rules come as texts.
 
 mod catalog;
+mod coverage;
 mod detection;
 mod dispatch;
 mod finding;
+pub mod first_seen;
 mod gates;
+pub mod geo;
 mod level;
+mod lint;
 mod load;
+mod news;
+mod observed;
 mod own;
 mod row;
 mod rule;
@@ -26,13 +32,16 @@ mod sighting;
 mod testing;
 
 pub use catalog::{Catalog, Known};
+pub use coverage::Covered;
 pub use detection::{CORRELATED_MAX, Detection, Findings, Grouping, Sums};
 pub use finding::{EVENTS_SHOWN, FEW, Few, Finding, Source};
 pub use level::Level;
+pub use lint::{Gravity, Remark, lint};
 pub use load::{
     Broken, FILE_BYTES_MAX, GROUPS_MAX, LoadOptions, LoadReport, RuleFile, RuleSet, VALUES_MAX,
     WINDOW_EVENTS_MAX,
 };
+pub use observed::Observed;
 pub use own::own_rules;
 /// Why a rule did or did not match, condition by condition.
 pub use rsigma_eval::RuleExplanation as Explanation;

@@ -445,7 +445,7 @@ fn cyclic(all: &[Loaded<CorrelationRule>]) -> Option<usize> {
 }
 
 /// True for log sources that mean CloudTrail.
-fn is_for_cloudtrail(source: &LogSource) -> bool {
+pub(crate) fn is_for_cloudtrail(source: &LogSource) -> bool {
     source.service.as_deref() == Some("cloudtrail")
         && source.product.as_deref().is_none_or(|product| product == "aws")
 }
@@ -474,7 +474,7 @@ fn refusal(text: &str) -> Option<(usize, String)> {
 
 /// The documents of a file, with the line where each begins. One that acts on
 /// those after it (`action: global`) is not parted from them.
-fn documents(text: &str) -> Vec<(usize, &str)> {
+pub(crate) fn documents(text: &str) -> Vec<(usize, &str)> {
     if text.lines().any(|line| line.starts_with("action:")) {
         return vec![(1, text)];
     }

@@ -8,7 +8,8 @@ use crate::Level;
 /// The words of a rule or correlation; its logic is compiled.
 #[derive(Clone, Debug, Serialize)]
 pub struct RuleText {
-    /// `id`; a rule without one gets one made of its text.
+    /// `id`; a rule without one gets one made of its text. A finding has an `id` of its own beside it.
+    #[serde(rename = "rule_id")]
     pub id: String,
     /// `name`, by which correlations may call it.
     #[serde(skip_serializing_if = "Option::is_none")]

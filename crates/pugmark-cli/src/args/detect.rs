@@ -1,0 +1,126 @@
+//! Arguments of the commands about rules and findings.
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Subcommand, ValueHint};
+
+use super::{QuietArgs, ReadArgs, SOURCE_HELP, TEMPLATE, TalkArgs};
+use crate::examples;
+
+/// The commands.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum DetectCommand {
+    /// Find attacks: Sigma rules, correlations in the order of time, things done for the first time
+    #[command(before_help = examples::DETECT, help_template = TEMPLATE, disable_help_flag = true)]
+    Detect(Box<DetectArgs>),
+    /// Rules: list, check, test, explain them; what they cover
+    #[command(before_help = examples::RULES, help_template = TEMPLATE, disable_help_flag = true, subcommand_required = true)]
+    #[command(subcommand)]
+    Rules(RulesCommand),
+}
+
+/// Which rules run.
+#[derive(Clone, Debug, Default, ClapArgs)]
+pub(crate) struct ChosenRules {
+    /// Sigma rules instead of our own: files, or folders such as a checkout of a collection
+    #[arg(long, value_name = "PATH", num_args = 1.., help_heading = "Rules", value_hint = ValueHint::AnyPath)]
+    pub(crate) rules: Vec<PathBuf>,
+    /// Our own rules beside those of --rules
+    #[arg(long, requires = "rules", help_heading = "Rules")]
+    pub(crate) own: bool,
+    /// Values of placeholders, a TOML file: `name = ["value", …]`
+    #[arg(long, value_name = "FILE", help_heading = "Rules", hide_short_help = true, value_hint = ValueHint::FilePath)]
+    pub(crate) placeholders: Option<PathBuf>,
+    /// Deprecated and unsupported rules too
+    #[arg(long, help_heading = "Rules", hide_short_help = true)]
+    pub(crate) deprecated: bool,
+}
+
+/// `pugmark detect`
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct DetectArgs {
+    #[arg(help = SOURCE_HELP, value_name = "SOURCE", required_unless_present_any = ["examples", "explain_config"], value_hint = ValueHint::AnyPath)]
+    pub(crate) sources: Vec<String>,
+    #[command(flatten)]
+    pub(crate) chosen: ChosenRules,
+    /// Findings of this level and worse: informational, low, medium, high, critical
+    #[arg(long, value_name = "LEVEL", default_value = "low", help_heading = "Findings")]
+    pub(crate) level: String,
+    /// Exit with 1 if there is a finding of this level or worse
+    #[arg(long, value_name = "LEVEL", help_heading = "Findings")]
+    pub(crate) fail_on: Option<String>,
+    /// Findings to leave out, a TOML file with owner, reason and expiry
+    #[arg(long, value_name = "FILE", help_heading = "Findings", value_hint = ValueHint::FilePath)]
+    pub(crate) suppress: Option<PathBuf>,
+    /// Findings of an earlier run (JSON Lines): show what is new
+    #[arg(long, value_name = "FILE", help_heading = "Findings", value_hint = ValueHint::FilePath)]
+    pub(crate) baseline: Option<PathBuf>,
+    /// One reading, without persons behind roles and causes of what services did
+    #[arg(long, help_heading = "Findings", hide_short_help = true)]
+    pub(crate) no_lineage: bool,
+    /// At most so many findings; the worst are shown
+    #[arg(short = 'n', long, value_name = "N", help_heading = "Output")]
+    pub(crate) limit: Option<usize>,
+    #[command(flatten)]
+    pub(crate) read: ReadArgs,
+}
+
+/// `pugmark rules`
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum RulesCommand {
+    /// Rules by file, level and technique
+    #[command(disable_help_flag = true)]
+    List(Box<RulesArgs>),
+    /// What is wrong with rules: broken, unknown events, missing words
+    #[command(disable_help_flag = true)]
+    Lint(Box<RulesArgs>),
+    /// Run the tests that rules carry
+    #[command(disable_help_flag = true)]
+    Test(Box<RulesTestArgs>),
+    /// Why a rule does or does not match an event
+    #[command(disable_help_flag = true)]
+    Explain(Box<RulesExplainArgs>),
+    /// ATT&CK techniques that rules are about; `--output navigator` for the Navigator
+    #[command(disable_help_flag = true)]
+    Coverage(Box<RulesArgs>),
+}
+
+/// `pugmark rules list`, `lint`, `coverage`
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct RulesArgs {
+    #[command(flatten)]
+    pub(crate) chosen: ChosenRules,
+    #[command(flatten)]
+    pub(crate) talk: TalkArgs,
+    #[command(flatten)]
+    pub(crate) quiet: QuietArgs,
+}
+
+/// `pugmark rules test`
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct RulesTestArgs {
+    #[command(flatten)]
+    pub(crate) chosen: ChosenRules,
+    /// Write the outcome for continuous integration too
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) junit: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) talk: TalkArgs,
+    #[command(flatten)]
+    pub(crate) quiet: QuietArgs,
+}
+
+/// `pugmark rules explain`
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct RulesExplainArgs {
+    /// Id of the rule, or part of its title
+    #[arg(value_name = "RULE")]
+    pub(crate) rule: String,
+    /// Where the event is, and last its id
+    #[arg(value_names = ["SOURCE", "EVENT_ID"], num_args = 2.., required = true, value_hint = ValueHint::AnyPath)]
+    pub(crate) words: Vec<String>,
+    #[command(flatten)]
+    pub(crate) chosen: ChosenRules,
+    #[command(flatten)]
+    pub(crate) read: ReadArgs,
+}
