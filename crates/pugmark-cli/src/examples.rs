@@ -146,6 +146,15 @@ Examples:
   pugmark eks logs/ --output json
 ";
 
+pub(crate) const SERVE: &str = "\
+Examples:
+  pugmark serve --anonymous                          for tries and tests, on this machine only
+  pugmark serve --data trail/ --bucket logs=bucket/ --cadence 1min
+  pugmark serve --listen 0.0.0.0:8840 --keys keys.toml --s3
+  aws cloudtrail create-trail --name main --s3-bucket-name logs --endpoint-url http://127.0.0.1:8840
+  curl --data-binary @events.jsonl http://127.0.0.1:8840/ingest
+";
+
 pub(crate) const GENERATE: &str = "\
 Examples:
   pugmark generate demo

@@ -182,7 +182,7 @@ fn accounts(given: &[String]) -> Result<Vec<String>, Failure> {
     Ok(given.to_vec())
 }
 
-fn access(settings: &Settings) -> Result<Access, Failure> {
+pub(crate) fn access(settings: &Settings) -> Result<Access, Failure> {
     let text = |setting: Setting| settings.get(setting).map(str::to_owned);
     Ok(Access {
         profile: text(Setting::PROFILE),
@@ -192,7 +192,7 @@ fn access(settings: &Settings) -> Result<Access, Failure> {
     })
 }
 
-fn threads(settings: &Settings) -> Result<usize, Failure> {
+pub(crate) fn threads(settings: &Settings) -> Result<usize, Failure> {
     match settings.get(Setting::THREADS) {
         None => Ok(std::thread::available_parallelism().map_or(1, std::num::NonZero::get)),
         Some(text) => match text.parse() {

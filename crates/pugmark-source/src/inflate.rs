@@ -9,6 +9,7 @@
 //! [`Members`], which knows members, trailing bytes, cuts and damage. Whatever
 //! the first way finds odd it leaves to the second to name.
 
+mod body;
 mod members;
 mod whole;
 
@@ -19,6 +20,7 @@ use std::rc::Rc;
 
 use pugmark_event::{DefectKind, Filled, Limits, Wrapping};
 
+pub use body::{GzipFault, inflate_gzip};
 pub(crate) use members::{Codec, Members};
 pub(crate) use whole::Whole;
 

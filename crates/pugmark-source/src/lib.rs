@@ -26,6 +26,7 @@ mod s3;
 
 pub use error::SourceError;
 pub use fetch::{Metadata, Visitor, visit};
+pub use inflate::{GzipFault, inflate_gzip};
 pub use key::{ObjectKey, parse_key};
 pub use list::{Access, Contents, Coverage, Entry, Listing, Selection, list};
 pub use location::Location;

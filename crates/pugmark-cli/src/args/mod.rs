@@ -3,6 +3,7 @@
 pub(crate) mod detect;
 pub(crate) mod evidence;
 pub(crate) mod lineage;
+pub(crate) mod serve;
 
 use clap::{ArgAction, Args as ClapArgs, CommandFactory, Parser, Subcommand, ValueHint};
 
@@ -62,6 +63,9 @@ pub(crate) enum Command {
     /// What the answers stand on
     #[command(flatten)]
     Evidence(evidence::EvidenceCommand),
+    /// A CloudTrail of your own: takes events, delivers signed log files, answers the AWS CLI
+    #[command(before_help = examples::SERVE, help_template = TEMPLATE, disable_help_flag = true)]
+    Serve(Box<serve::ServeArgs>),
     /// Make a realistic trail to try things on
     #[command(before_help = examples::GENERATE, help_template = TEMPLATE, disable_help_flag = true)]
     Generate(GenerateArgs),

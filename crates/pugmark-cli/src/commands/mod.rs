@@ -8,6 +8,7 @@ mod lineage;
 mod reference;
 mod scan;
 mod search;
+mod serve;
 mod shell;
 mod show;
 pub(crate) mod sql;
@@ -93,6 +94,13 @@ fn run_other(command: Command) -> Result<Exit, Failure> {
                 return Ok(Exit::Done);
             };
             generate::generate(&args, &start)
+        }
+        Command::Serve(args) => {
+            let Some(start) = Start::new(&args.talk, Some(&args.access), args.quiet.quiet, examples::SERVE)?
+            else {
+                return Ok(Exit::Done);
+            };
+            serve::serve(&args, &start)
         }
         Command::Doctor(args) => {
             let Some(start) = Start::new(&args.talk, Some(&args.access), args.quiet.quiet, examples::DOCTOR)?

@@ -1,0 +1,60 @@
+//! The server against real clients: boto3 and the AWS CLI.
+//!
+//! The clients are in virtual environments, `target/moto` and
+//! `target/awscli`, that `cargo xtask test` makes; `PUGMARK_MOTO` and
+//! `PUGMARK_AWSCLI` name others. Without them these tests say so and end.
+//! `PUGMARK_KILLS` is how often the server is killed; five times by default.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A virtual environment with clients, if it is there.
+fn venv(variable: &str, name: &str, program: &str) -> Option<PathBuf> {
+    let own = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target").join(name);
+    let named = std::env::var_os(variable).map(PathBuf::from);
+    // The variable of the S3 server names the executable itself.
+    let named = named.map(|path| {
+        let folder = path.parent().and_then(Path::parent).map(Path::to_owned);
+        if path.is_file() { folder.unwrap_or_default() } else { path }
+    });
+    let folder = named.unwrap_or_else(own);
+    if folder.join("bin").join(program).exists() {
+        return Some(folder);
+    }
+    eprintln!("SKIPPED: no `{program}`; run `cargo xtask test`, or name its environment in {variable}");
+    None
+}
+
+/// Runs one of the scripts beside this file to its end.
+fn run(script: &str, arguments: &[&str]) {
+    let Some(moto) = venv("PUGMARK_MOTO", "moto", "moto_server") else { return };
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/serve").join(script);
+    let output = Command::new(moto.join("bin/python"))
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .arg(&script)
+        .arg(env!("CARGO_BIN_EXE_pugmark"))
+        .args(arguments)
+        .output()
+        .expect("python starts");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(output.status.success(), "{}\n{}", text(&output.stdout), text(&output.stderr));
+}
+
+#[test]
+fn every_operation_answers_boto3_with_its_shapes_and_its_errors() {
+    run("conformance.py", &[]);
+}
+
+#[test]
+fn nothing_answered_is_lost_or_doubled_when_the_server_is_killed() {
+    let kills = std::env::var("PUGMARK_KILLS").unwrap_or_else(|_| "5".to_owned());
+    run("crash.py", &[&kills]);
+}
+
+#[test]
+fn the_aws_cli_proves_what_was_delivered_and_tells_a_changed_byte() {
+    let Some(moto) = venv("PUGMARK_MOTO", "moto", "moto_server") else { return };
+    let Some(aws) = venv("PUGMARK_AWSCLI", "awscli", "aws") else { return };
+    let [aws, moto] = [aws.join("bin/aws"), moto.join("bin/moto_server")];
+    run("evidence.py", &[&aws.display().to_string(), &moto.display().to_string()]);
+}

@@ -1,0 +1,287 @@
+//! The server as its owner sees it: options in, a bound address out, then
+//! running until it is told to stop.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use pugmark_trail::{BucketPlace, Cadence, Chaos, ServiceError, Settings};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::app::{App, Clock, Log, Reading};
+use crate::desk::{Desk, Places};
+use crate::document::StateError;
+use crate::fault::ApiFault;
+use crate::gate::{Gate, Rates, Repeats, is_region};
+use crate::http;
+use crate::keys::AccessKeys;
+use crate::lake::{Lake, QueryEngine};
+use crate::lookup::HISTORY_DAYS;
+use crate::page_token::PageTokens;
+use crate::random::NoRandom;
+use crate::shelf::Shelf;
+
+/// Time between turns of the trails.
+const TURN: Duration = Duration::from_millis(500);
+const TURNS_PER_HOUR: u64 = 7_200;
+/// Time for the last turn when the server is told to stop.
+const TURN_TIME: Duration = Duration::from_secs(10);
+
+/// How a server is set up.
+#[derive(Clone, Debug)]
+pub struct ServerOptions {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// The folder that holds all its state.
+    pub data: PathBuf,
+    /// The account that it is, 12 digits.
+    pub account: String,
+    /// The Region of callers who name none.
+    pub region: String,
+    /// Buckets that lie somewhere of their own.
+    pub named_buckets: BTreeMap<String, BucketPlace>,
+    /// Where any other bucket lies.
+    pub other_buckets: BucketPlace,
+    /// How often trails deliver.
+    pub cadence: Cadence,
+    /// Faults on purpose, for testers.
+    pub chaos: Option<Chaos>,
+    /// Further names that the `Host` header may have.
+    pub hosts: Vec<String>,
+    /// Whether callers need no key; only on a loopback address.
+    pub is_anonymous: bool,
+    /// Requests of one key in a second.
+    pub requests_per_second: u32,
+    /// `LookupEvents` of one Region in a second.
+    pub lookups_per_second: u32,
+    /// How events are read.
+    pub reading: Reading,
+}
+
+/// What the server needs of its surroundings.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// The time, in microseconds since 1970.
+    pub clock: Clock,
+    /// Takes lines of the log: JSON objects, without secrets.
+    pub log: Log,
+    /// Answers statements.
+    pub engine: Arc<dyn QueryEngine>,
+}
+
+impl std::fmt::Debug for Surroundings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Surroundings").finish_non_exhaustive()
+    }
+}
+
+/// Why a server does not start, or ends.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// Its state cannot be used.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The trails' state cannot be used.
+    #[error(transparent)]
+    Trails(#[from] ServiceError),
+    /// The system gives no random numbers.
+    #[error(transparent)]
+    Random(#[from] NoRandom),
+    /// It cannot listen there.
+    #[error("cannot listen on {address}: {error}")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// Anonymous callers may come from this machine only.
+    #[error("anonymous callers are allowed on a loopback address only, and {0} is none")]
+    Anonymous(SocketAddr),
+    /// Nobody could come in.
+    #[error("{0} needs access keys: anybody could reach it")]
+    NoKeys(SocketAddr),
+    /// An account is 12 digits.
+    #[error("`{0}` is no account: it must be 12 digits")]
+    Account(String),
+    /// A Region is as `us-east-1`.
+    #[error("`{0}` is no Region")]
+    Region(String),
+    /// The socket failed while the server ran.
+    #[error("the server cannot go on: {0}")]
+    Socket(io::Error),
+}
+
+/// A server that is bound, and not running yet.
+pub struct Server {
+    listener: TcpListener,
+    app: Arc<App>,
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Server").field("listener", &self.listener).finish_non_exhaustive()
+    }
+}
+
+impl Server {
+    /// Opens the state and binds the address.
+    ///
+    /// # Errors
+    /// If the options do not go together, the state cannot be used, or the address is taken.
+    pub async fn bind(
+        options: ServerOptions,
+        keys: AccessKeys,
+        surroundings: Surroundings,
+    ) -> Result<Server, ServerError> {
+        check(&options, &keys)?;
+        let address = options.listen;
+        let listen = |error| ServerError::Listen { address, error };
+        let listener = TcpListener::bind(address).await.map_err(listen)?;
+        let bound = listener.local_addr().map_err(listen)?;
+        let places = Places { named: options.named_buckets, others: options.other_buckets };
+        let settings = Settings { cadence: options.cadence, chaos: options.chaos, ..Settings::default() };
+        // The trails' folder is locked first: a second server touches nothing.
+        let desk = Desk::open(&options.data.join("trails"), places, settings, &surroundings.clock)?;
+        let history = options.data.join("history");
+        std::fs::create_dir_all(&history).map_err(StateError::io(&history))?;
+        let now = (surroundings.clock)();
+        let lake = Lake::open(&options.data.join("lake"), surroundings.engine, now)?;
+        let app = App {
+            hosts: hosts(bound, &options.hosts),
+            gate: Gate {
+                keys,
+                account: options.account,
+                region: options.region,
+                is_anonymous_allowed: options.is_anonymous,
+                rates: Rates::new(options.requests_per_second),
+                repeats: Repeats::default(),
+            },
+            tokens: PageTokens::new()?,
+            lookup_rates: Rates::new(options.lookups_per_second),
+            metrics: crate::metrics::Metrics::default(),
+            clock: Arc::clone(&surroundings.clock),
+            log: surroundings.log,
+            desk,
+            is_well: AtomicBool::new(true),
+            lake,
+            history: Shelf::new(history),
+            reading: options.reading,
+        };
+        Ok(Server { listener, app: Arc::new(app) })
+    }
+
+    #[cfg(test)]
+    pub(crate) fn app(&self) -> &Arc<App> {
+        &self.app
+    }
+
+    /// Where it listens, with the port that the system chose if none was given.
+    ///
+    /// # Errors
+    /// If the system does not say.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Answers requests until `stop` turns true; requests at work then have
+    /// ten seconds to end.
+    ///
+    /// # Errors
+    /// If the socket fails.
+    pub async fn run(self, stop: watch::Receiver<bool>) -> Result<(), ServerError> {
+        let app = Arc::clone(&self.app);
+        let keeping = tokio::spawn(keep(Arc::clone(&app), stop.clone()));
+        let served = http::serve(self.listener, self.app, stop).await;
+        app.lake.queries.cancel_all();
+        // What a turn began it ends; the next start would do it again.
+        drop(tokio::time::timeout(TURN_TIME, keeping).await);
+        served.map_err(ServerError::Socket)
+    }
+}
+
+/// Delivers what is due, and forgets what is old, until told to stop.
+async fn keep(app: Arc<App>, mut stop: watch::Receiver<bool>) {
+    let mut turns: u64 = 0;
+    loop {
+        let turned = app.desk.service.turn().await;
+        if let Err(error) = &turned {
+            app.note("turn", &error.to_string());
+        }
+        let worker = Arc::clone(&app);
+        let is_hourly = turns.is_multiple_of(TURNS_PER_HOUR);
+        let copied = tokio::task::spawn_blocking(move || tidy(&worker, is_hourly)).await;
+        let is_well = turned.is_ok() && matches!(copied, Ok(Ok(())));
+        app.is_well.store(is_well, Ordering::Relaxed);
+        turns += 1;
+        tokio::select! {
+            () = tokio::time::sleep(TURN) => {}
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
+    }
+}
+
+fn tidy(app: &App, is_hourly: bool) -> Result<(), ApiFault> {
+    app.catch_up()?;
+    if !is_hourly {
+        return Ok(());
+    }
+    let now = app.now();
+    app.lake.expire(now)?;
+    let stores = app.lake.read(|state| state.stores.values().cloned().collect::<Vec<_>>());
+    let kept = stores.iter().map(|store| (app.lake.shelf(&store.id), store.kept_since(now)));
+    for (shelf, since) in kept.chain([(app.history.clone(), now - HISTORY_DAYS * 86_400_000_000)]) {
+        if let Err(error) = shelf.forget_before(since) {
+            app.note("expiry", &error.to_string());
+        }
+    }
+    Ok(())
+}
+
+fn check(options: &ServerOptions, keys: &AccessKeys) -> Result<(), ServerError> {
+    let is_loopback = options.listen.ip().is_loopback();
+    if options.is_anonymous && !is_loopback {
+        return Err(ServerError::Anonymous(options.listen));
+    }
+    if keys.is_empty() && !options.is_anonymous {
+        return Err(ServerError::NoKeys(options.listen));
+    }
+    if !pugmark_trail::is_account(&options.account) {
+        return Err(ServerError::Account(options.account.clone()));
+    }
+    if !is_region(&options.region) {
+        return Err(ServerError::Region(options.region.clone()));
+    }
+    Ok(())
+}
+
+/// On a loopback address only its own names are answered to; elsewhere only
+/// the given ones, or any if none are given, since callers have keys there.
+fn hosts(bound: SocketAddr, given: &[String]) -> Vec<String> {
+    let mut hosts = given.to_vec();
+    if bound.ip().is_loopback() {
+        let port = bound.port();
+        for name in ["localhost", "127.0.0.1", "[::1]", &bound.ip().to_string()] {
+            hosts.push(format!("{name}:{port}"));
+        }
+    }
+    hosts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_loopback_server_answers_to_its_own_names_only() {
+        let hosts = hosts("127.0.0.1:8840".parse().unwrap(), &["trail.example.com".to_owned()]);
+        assert!(hosts.contains(&"localhost:8840".to_owned()));
+        assert!(hosts.contains(&"trail.example.com".to_owned()));
+        assert!(!hosts.contains(&"evil.example.com:8840".to_owned()));
+    }
+}
