@@ -9,6 +9,7 @@
 //! associative: so neither the order of files, nor their split, nor the
 //! number of threads can be seen in what is concluded.
 
+mod actions;
 mod activity;
 mod actor;
 mod arn;
@@ -19,6 +20,7 @@ mod cause;
 mod clusters;
 mod columns;
 mod credentials;
+mod denial;
 mod evidence;
 mod facts;
 mod find;
@@ -29,12 +31,15 @@ mod issuance;
 mod lineage;
 mod link;
 mod links;
+mod mentions;
 mod names;
+mod policy;
 mod requests;
 mod resolve;
 mod rows;
 mod services;
 mod session;
+mod story;
 mod suspicion;
 mod table;
 mod tokens;
@@ -49,6 +54,7 @@ pub use clusters::{
     PodRight, ServiceCall, SubjectKind, Visit, Who,
 };
 pub use columns::{LineageColumns, LineageOnce};
+pub use denial::{Denial, PolicyKind, Refusal};
 pub use evidence::Evidence;
 pub use facts::Facts;
 pub use find::{Found, FoundBy};
@@ -57,7 +63,9 @@ pub use grants::Issuance;
 pub use issuance::IssuanceKind;
 pub use lineage::{Judgement, Lineage};
 pub use link::{Confidence, Link, LinkKind};
+pub use policy::{Denied, Grantable, Least, Needs, POLICY_RESOURCES_MAX};
 pub use rows::{Row, Rows};
 pub use session::{Node, Session};
+pub use story::{Chapter, Deed, Life, STORY_EVENTS_MAX, Story};
 pub use suspicion::{Suspicion, SuspicionKind};
 pub use tokens::Noun;
