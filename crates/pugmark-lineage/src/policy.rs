@@ -226,6 +226,9 @@ fn resources(prefix: &str, action: &str, record: &Value) -> BTreeSet<String> {
     if prefix == "s3" {
         return bucket(action, request).into_iter().collect();
     }
+    if prefix == "ec2" && OF_INSTANCES.contains(&action) {
+        return instances(record, request);
+    }
     let mut found = BTreeSet::new();
     let mut look = |_: &str, text: &str| {
         if Arn::parse(text).is_some_and(|arn| arn.service == service_of(prefix, action)) && is_plain(text) {
@@ -237,6 +240,23 @@ fn resources(prefix: &str, action: &str, record: &Value) -> BTreeSet<String> {
     if found.is_empty() {
         found.extend(named(prefix, record, request));
     }
+    found
+}
+
+/// EC2 actions that need nothing but the instances they name.
+const OF_INSTANCES: [&str; 4] = ["RebootInstances", "StartInstances", "StopInstances", "TerminateInstances"];
+
+fn instances(record: &Value, request: &Value) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let (Some(account), Some(region)) = (text(record, &["recipientAccountId"]), text(record, &["awsRegion"]))
+    else {
+        return found;
+    };
+    texts(request, &mut |member, id| {
+        if member == "instanceId" && is_plain(id) {
+            found.insert(format!("arn:{}:ec2:{region}:{account}:instance/{id}", partition(region)));
+        }
+    });
     found
 }
 
