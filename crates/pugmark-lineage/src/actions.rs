@@ -174,50 +174,55 @@ fn s3(name: &str) -> Needed<'_> {
         "PutPublicAccessBlock" | "DeletePublicAccessBlock" => "PutBucketPublicAccessBlock",
         "GetObjectLockConfiguration" => "GetBucketObjectLockConfiguration",
         "PutObjectLockConfiguration" => "PutBucketObjectLockConfiguration",
-        "GetObject"
-        | "PutObject"
-        | "DeleteObject"
-        | "GetObjectAcl"
-        | "PutObjectAcl"
-        | "GetObjectTagging"
-        | "PutObjectTagging"
-        | "DeleteObjectTagging"
-        | "GetObjectAttributes"
-        | "RestoreObject"
-        | "CreateBucket"
-        | "DeleteBucket"
-        | "GetBucketAcl"
-        | "PutBucketAcl"
-        | "GetBucketLocation"
-        | "GetBucketLogging"
-        | "PutBucketLogging"
-        | "GetBucketNotification"
-        | "PutBucketNotification"
-        | "GetBucketOwnershipControls"
-        | "PutBucketOwnershipControls"
-        | "GetBucketPolicy"
-        | "PutBucketPolicy"
-        | "DeleteBucketPolicy"
-        | "GetBucketPolicyStatus"
-        | "GetBucketRequestPayment"
-        | "PutBucketRequestPayment"
-        | "GetBucketTagging"
-        | "PutBucketTagging"
-        | "GetBucketVersioning"
-        | "PutBucketVersioning"
-        | "GetBucketWebsite"
-        | "PutBucketWebsite"
-        | "DeleteBucketWebsite"
-        | "AbortMultipartUpload"
-        | "GetObjectRetention"
-        | "PutObjectRetention"
-        | "GetObjectLegalHold"
-        | "PutObjectLegalHold"
-        | "ListAccessPoints" => name,
+        _ if S3_ALIKE.contains(&name) => name,
         _ => return Needed::Untold,
     };
     Needed::Action("s3", action)
 }
+
+/// Calls of S3 that are named as their actions are.
+const S3_ALIKE: [&str; 40] = [
+    "GetObject",
+    "PutObject",
+    "DeleteObject",
+    "GetObjectAcl",
+    "PutObjectAcl",
+    "GetObjectTagging",
+    "PutObjectTagging",
+    "DeleteObjectTagging",
+    "GetObjectAttributes",
+    "RestoreObject",
+    "CreateBucket",
+    "DeleteBucket",
+    "GetBucketAcl",
+    "PutBucketAcl",
+    "GetBucketLocation",
+    "GetBucketLogging",
+    "PutBucketLogging",
+    "GetBucketNotification",
+    "PutBucketNotification",
+    "GetBucketOwnershipControls",
+    "PutBucketOwnershipControls",
+    "GetBucketPolicy",
+    "PutBucketPolicy",
+    "DeleteBucketPolicy",
+    "GetBucketPolicyStatus",
+    "GetBucketRequestPayment",
+    "PutBucketRequestPayment",
+    "GetBucketTagging",
+    "PutBucketTagging",
+    "GetBucketVersioning",
+    "PutBucketVersioning",
+    "GetBucketWebsite",
+    "PutBucketWebsite",
+    "DeleteBucketWebsite",
+    "AbortMultipartUpload",
+    "GetObjectRetention",
+    "PutObjectRetention",
+    "GetObjectLegalHold",
+    "PutObjectLegalHold",
+    "ListAccessPoints",
+];
 
 /// API Gateway's actions are the methods of HTTP (API Gateway Developer Guide, "Control access").
 fn gateway(name: &str) -> Needed<'_> {

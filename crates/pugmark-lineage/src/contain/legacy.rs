@@ -288,7 +288,6 @@ fn commands(kind: LegacyKind, call: &str, named: &Named<'_>, region: &str) -> Ve
             })
             .unwrap_or_default()
     };
-    let here = |words: &str, option: &str| step(words, &[(option, name), ("region", region)]);
     match kind {
         LegacyKind::User => [
             step("iam list-access-keys", &[("user-name", name)]),
@@ -320,6 +319,15 @@ fn commands(kind: LegacyKind, call: &str, named: &Named<'_>, region: &str) -> Ve
         }
         LegacyKind::Provider => step("iam list-open-id-connect-providers", &[]),
         LegacyKind::Anchor => step("rolesanywhere list-trust-anchors", &[("region", region)]),
+        _ => regional(kind, call, named, region),
+    }
+}
+
+/// The commands against what lives in a Region.
+fn regional(kind: LegacyKind, call: &str, named: &Named<'_>, region: &str) -> Vec<AwsCommand> {
+    let (Some(name), owner) = named.name(kind) else { return Vec::new() };
+    let here = |words: &str, option: &str| step(words, &[(option, name), ("region", region)]);
+    match kind {
         LegacyKind::Function => {
             [here("lambda get-function", "function-name"), here("lambda get-policy", "function-name")]
                 .concat()
@@ -362,6 +370,7 @@ fn commands(kind: LegacyKind, call: &str, named: &Named<'_>, region: &str) -> Ve
         }
         LegacyKind::ResourcePolicy => here("secretsmanager get-resource-policy", "secret-id"),
         LegacyKind::Evasion => here("cloudtrail get-trail-status", "name"),
+        _ => Vec::new(),
     }
 }
 
