@@ -170,17 +170,17 @@ impl LegacyKind {
 impl Legacy {
     /// Reads what `row` left behind.
     pub(super) fn read(kind: LegacyKind, row: Row<'_>, record: &Value) -> Legacy {
-        let owned = |leaf| row.text(leaf).unwrap_or_default().to_owned();
+        let copied = |leaf| row.text(leaf).unwrap_or_default().to_owned();
         let named = Named { request: &record["requestParameters"], answer: &record["responseElements"] };
-        let region = owned(Leaf::AwsRegion);
+        let region = copied(Leaf::AwsRegion);
         let (name, owner) = named.name(kind);
-        let call = owned(Leaf::EventName);
+        let call = copied(Leaf::EventName);
         let commands = commands(kind, &call, &named, &region);
         Legacy {
             kind,
             time: row.time(),
-            event: owned(Leaf::EventId),
-            account: owned(Leaf::RecipientAccountId),
+            event: copied(Leaf::EventId),
+            account: copied(Leaf::RecipientAccountId),
             name: name.unwrap_or("(not recorded)").to_owned(),
             owner: owner.map(str::to_owned),
             made: named.made(kind).map(str::to_owned),
@@ -281,7 +281,7 @@ impl<'a> Named<'a> {
 /// The commands against what was left behind: those that only show come where removing is no single step.
 fn commands(kind: LegacyKind, call: &str, named: &Named<'_>, region: &str) -> Vec<AwsCommand> {
     let (Some(name), owner) = named.name(kind) else { return Vec::new() };
-    let owned = |words: &str, option: &str, member: &str| {
+    let of_owner = |words: &str, option: &str, member: &str| {
         owner
             .map(|owner| {
                 step(words, &[(owner_option(call), owner), (option, named.ask(member).unwrap_or(name))])
@@ -294,15 +294,17 @@ fn commands(kind: LegacyKind, call: &str, named: &Named<'_>, region: &str) -> Ve
             step("iam delete-login-profile", &[("user-name", name)]),
         ]
         .concat(),
-        LegacyKind::Key => owned("iam update-access-key --status Inactive", "access-key-id", "accessKeyId"),
+        LegacyKind::Key => {
+            of_owner("iam update-access-key --status Inactive", "access-key-id", "accessKeyId")
+        }
         LegacyKind::KeyEnded => Vec::new(),
         LegacyKind::Login => step("iam delete-login-profile", &[("user-name", name)]),
         LegacyKind::Role | LegacyKind::Trust => step("iam get-role", &[("role-name", name)]),
         LegacyKind::Attached => {
-            owned(&format!("iam detach-{}-policy", holder(call)), "policy-arn", "policyArn")
+            of_owner(&format!("iam detach-{}-policy", holder(call)), "policy-arn", "policyArn")
         }
         LegacyKind::Inline => {
-            owned(&format!("iam delete-{}-policy", holder(call)), "policy-name", "policyName")
+            of_owner(&format!("iam delete-{}-policy", holder(call)), "policy-name", "policyName")
         }
         LegacyKind::PolicyVersion => step("iam list-policy-versions", &[("policy-arn", name)]),
         LegacyKind::Member => owner
