@@ -128,6 +128,33 @@ Examples:
   pugmark search logs/ -w \"cause = '0a1b2c3d-1111-2222-3333-444455556666'\"
 ";
 
+pub(crate) const STORY: &str = "\
+Examples:
+  pugmark story logs/ i-0abc1234def567890             the life of an instance
+  pugmark story logs/ arn:aws:s3:::acme-records       a bucket, and what was done to its objects
+  pugmark story logs/ arn:aws:eks:eu-west-1:111122223333:cluster/prod
+  pugmark story logs/ arn:aws:iam::111122223333:role/Deploy --when 'last 7d'
+  pugmark story logs/ acme-records --output json
+";
+
+pub(crate) const POLICY: &str = "\
+Examples:
+  pugmark policy logs/ arn:aws:iam::111122223333:role/Deploy
+  pugmark policy logs/ alice --when 'last 30d'
+  pugmark policy logs/ AKIAEXAMPLE000000001
+  pugmark policy logs/ Deploy --output policy --to policy.json
+  pugmark policy logs/ Deploy --output json
+";
+
+pub(crate) const CONTAIN: &str = "\
+Examples:
+  pugmark contain logs/ AKIAEXAMPLE000000001          a leaked key
+  pugmark contain logs/ arn:aws:iam::111122223333:user/alice
+  pugmark contain logs/ arn:aws:sts::111122223333:assumed-role/Admin/deploy
+  pugmark contain logs/ alice --output sh --to contain.sh
+  pugmark contain logs/ alice --output json
+";
+
 pub(crate) const CASE: &str = "\
 Examples:
   pugmark case new case-17 --source logs/

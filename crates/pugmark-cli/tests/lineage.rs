@@ -324,3 +324,45 @@ fn a_name_that_fits_a_person_and_her_sessions_counts_each_event_once() {
     let page = desk.run(&["who", "logs", "noor", "--output", "table"]).stdout;
     assert!(page.contains("3 events"), "{page}");
 }
+
+#[test]
+fn the_story_of_a_node_group_names_the_person_who_deleted_it() {
+    let desk = trail();
+    let answer = desk.run(&["story", "logs", "workers", "--output", "json"]);
+    assert_eq!(answer.code, 0, "{}", answer.stderr);
+    let story = json_of(&answer);
+    let event = &story["events"][0];
+    assert_eq!((&event["id"], &event["deed"]), (&json!("e3"), &json!("deleted")), "{story}");
+    assert_eq!(event["actor"], "user/noor@111122223333");
+    let nothing = desk.run(&["story", "logs", "nonesuch"]);
+    assert_eq!(nothing.code, 1);
+}
+
+#[test]
+fn the_bare_policy_is_a_document_of_iam() {
+    let desk = trail();
+    let answer = desk.run(&["policy", "logs", "ASIAADMIN", "--output", "policy"]);
+    assert_eq!(answer.code, 0, "{}", answer.stderr);
+    let policy = json_of(&answer);
+    assert_eq!(policy["Version"], "2012-10-17");
+    let wanted = json!([{"Effect": "Allow", "Action": ["sts:AssumeRole"],
+        "Resource": ["arn:aws:iam::111122223333:role/Deploy"]}]);
+    assert_eq!(policy["Statement"], wanted);
+}
+
+#[test]
+fn containing_a_person_revokes_the_key_and_the_roles_taken_on() {
+    let desk = trail();
+    let answer = desk.run(&["contain", "logs", "AKIAEXAMPLENOOR", "--output", "sh"]);
+    assert_eq!(answer.code, 0, "{}", answer.stderr);
+    for wanted in [
+        "aws iam update-access-key --status Inactive --user-name noor --access-key-id AKIAEXAMPLENOOR\n",
+        "aws iam put-role-policy --role-name Deploy --policy-name AWSRevokeOlderSessions --policy-document '{",
+        "aws iam put-role-policy --role-name Admin ",
+    ] {
+        assert!(answer.stdout.contains(wanted), "{}", answer.stdout);
+    }
+    assert!(!answer.stdout.contains("Stranger"), "{}", answer.stdout);
+    let is_talk = |line: &str| line.is_empty() || line.starts_with('#') || line.starts_with("aws ");
+    assert!(answer.stdout.lines().all(is_talk), "{}", answer.stdout);
+}

@@ -9,6 +9,7 @@
 //! associative: so neither the order of files, nor their split, nor the
 //! number of threads can be seen in what is concluded.
 
+mod actions;
 mod activity;
 mod actor;
 mod arn;
@@ -18,7 +19,9 @@ mod caller;
 mod cause;
 mod clusters;
 mod columns;
+mod contain;
 mod credentials;
+mod denial;
 mod evidence;
 mod facts;
 mod find;
@@ -29,12 +32,16 @@ mod issuance;
 mod lineage;
 mod link;
 mod links;
+mod mentions;
 mod names;
+mod policy;
 mod requests;
 mod resolve;
 mod rows;
 mod services;
 mod session;
+mod shell;
+mod story;
 mod suspicion;
 mod table;
 mod tokens;
@@ -49,6 +56,8 @@ pub use clusters::{
     PodRight, ServiceCall, SubjectKind, Visit, Who,
 };
 pub use columns::{LineageColumns, LineageOnce};
+pub use contain::{Contain, Containment, LEGACIES_MAX, Legacy, LegacyKind, Revocation, TOUCHED_MAX};
+pub use denial::{Denial, PolicyKind, Refusal};
 pub use evidence::Evidence;
 pub use facts::Facts;
 pub use find::{Found, FoundBy};
@@ -57,7 +66,10 @@ pub use grants::Issuance;
 pub use issuance::IssuanceKind;
 pub use lineage::{Judgement, Lineage};
 pub use link::{Confidence, Link, LinkKind};
+pub use policy::{Denied, Grantable, Least, Needs, POLICY_RESOURCES_MAX};
 pub use rows::{Row, Rows};
 pub use session::{Node, Session};
+pub use shell::AwsCommand;
+pub use story::{Chapter, Deed, Life, STORY_EVENTS_MAX, Story};
 pub use suspicion::{Suspicion, SuspicionKind};
 pub use tokens::Noun;

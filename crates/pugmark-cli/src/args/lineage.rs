@@ -20,6 +20,15 @@ pub(crate) enum LineageCommand {
     /// Which request made a service act: the causes of one event
     #[command(before_help = examples::WHY, help_template = TEMPLATE, disable_help_flag = true)]
     Why(Box<AboutArgs>),
+    /// Life of a resource: who created, changed, entered, deleted it
+    #[command(before_help = examples::STORY, help_template = TEMPLATE, disable_help_flag = true)]
+    Story(Box<AboutArgs>),
+    /// Least IAM policy for what an identity did, and what it was denied
+    #[command(before_help = examples::POLICY, help_template = TEMPLATE, disable_help_flag = true)]
+    Policy(Box<AboutArgs>),
+    /// What to revoke and look at if an identity is compromised; prints, never executes
+    #[command(before_help = examples::CONTAIN, help_template = TEMPLATE, disable_help_flag = true)]
+    Contain(Box<AboutArgs>),
     /// EKS clusters: who created, changed, entered them, and what they did
     #[command(before_help = examples::EKS, help_template = TEMPLATE, disable_help_flag = true)]
     Eks(Box<EksArgs>),
@@ -59,7 +68,7 @@ pub(crate) struct SessionsArgs {
     pub(crate) read: ReadArgs,
 }
 
-/// `who`, `session`, `why`: one subject of a source.
+/// `who`, `session`, `why`, `story`, `policy`, `contain`: one subject of a source.
 #[derive(Clone, Debug, ClapArgs)]
 pub(crate) struct AboutArgs {
     /// Sources, then what it is about

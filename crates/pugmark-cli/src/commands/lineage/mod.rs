@@ -1,7 +1,10 @@
 //! Commands about who really did it.
 
+mod contain;
 mod eks;
+mod policy;
 mod sessions;
+mod story;
 mod timeline;
 mod tree;
 mod who;
@@ -46,6 +49,20 @@ pub(super) fn run(command: LineageCommand) -> Result<Exit, Failure> {
         LineageCommand::Eks(args) => {
             let Some(start) = Start::reading(&args.read, examples::EKS)? else { return Ok(Exit::Done) };
             eks::eks(&args, &start)
+        }
+        LineageCommand::Story(args) => {
+            let Some(start) = Start::reading(&args.read, examples::STORY)? else { return Ok(Exit::Done) };
+            story::story(&args, &start)
+        }
+        LineageCommand::Policy(mut args) => {
+            let form = take_form(&mut args.read.talk, &policy::FORMS);
+            let Some(start) = Start::reading(&args.read, examples::POLICY)? else { return Ok(Exit::Done) };
+            policy::policy(&args, form, &start)
+        }
+        LineageCommand::Contain(mut args) => {
+            let form = take_form(&mut args.read.talk, &contain::FORMS);
+            let Some(start) = Start::reading(&args.read, examples::CONTAIN)? else { return Ok(Exit::Done) };
+            contain::contain(&args, form, &start)
         }
         LineageCommand::Why(args) => {
             let Some(start) = Start::reading(&args.read, examples::WHY)? else { return Ok(Exit::Done) };
