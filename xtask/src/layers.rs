@@ -33,6 +33,7 @@ const ALLOWED: [(&str, &[&str]); 15] = [
             "pugmark-decode",
             "pugmark-detect",
             "pugmark-scan",
+            "pugmark-insights",
             "pugmark-integrity",
             "pugmark-lineage",
             "pugmark-query",

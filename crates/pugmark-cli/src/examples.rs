@@ -80,7 +80,14 @@ Examples:
   pugmark detect s3://acme-logs/AWSLogs/ --since 7d --level high --fail-on high
   pugmark detect logs/ --rules sigma/rules/cloud/aws/ --output jsonl > findings.jsonl
   pugmark detect logs/ --output html --to findings.html
-  pugmark detect logs/ --baseline findings.jsonl --suppress known.toml
+  pugmark detect logs/ --first-seen --geoip GeoLite2-City.mmdb --baseline findings.jsonl
+";
+
+pub(crate) const INSIGHTS: &str = "\
+Examples:
+  pugmark insights logs/                              unusual rates, with the usual ones and who called
+  pugmark insights s3://acme-logs/AWSLogs/ --since 30d --account 111122223333
+  pugmark insights logs/ --output records > insights.jsonl     as CloudTrail writes them
 ";
 
 pub(crate) const RULES: &str = "\

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A virtual environment with clients, if it is there.
+#[expect(clippy::print_stderr, reason = "a test that is left out says so")]
 fn venv(variable: &str, name: &str, program: &str) -> Option<PathBuf> {
     let own = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target").join(name);
     let named = std::env::var_os(variable).map(PathBuf::from);

@@ -1,5 +1,7 @@
 //! The life of a resource, the least policy of an identity, and what to do about a suspect.
 
+#![expect(clippy::needless_pass_by_value, reason = "records are written down where they are handed over")]
+
 mod trail;
 
 use proptest::prelude::*;

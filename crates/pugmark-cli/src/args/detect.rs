@@ -17,6 +17,9 @@ pub(crate) enum DetectCommand {
     #[command(before_help = examples::RULES, help_template = TEMPLATE, disable_help_flag = true, subcommand_required = true)]
     #[command(subcommand)]
     Rules(RulesCommand),
+    /// Unusual rates of calls and errors, as CloudTrail Insights tells them
+    #[command(before_help = examples::INSIGHTS, help_template = TEMPLATE, disable_help_flag = true, hide = true)]
+    Insights(Box<InsightsArgs>),
 }
 
 /// Which rules run.
@@ -26,7 +29,7 @@ pub(crate) struct ChosenRules {
     #[arg(long, value_name = "PATH", num_args = 1.., help_heading = "Rules", value_hint = ValueHint::AnyPath)]
     pub(crate) rules: Vec<PathBuf>,
     /// Our own rules beside those of --rules
-    #[arg(long, requires = "rules", help_heading = "Rules")]
+    #[arg(long, requires = "rules", help_heading = "Rules", hide_short_help = true)]
     pub(crate) own: bool,
     /// Values of placeholders, a TOML file: `name = ["value", …]`
     #[arg(long, value_name = "FILE", help_heading = "Rules", hide_short_help = true, value_hint = ValueHint::FilePath)]
@@ -43,6 +46,8 @@ pub(crate) struct DetectArgs {
     pub(crate) sources: Vec<String>,
     #[command(flatten)]
     pub(crate) chosen: ChosenRules,
+    #[command(flatten)]
+    pub(crate) beside: BaselineArgs,
     /// Findings of this level and worse: informational, low, medium, high, critical
     #[arg(long, value_name = "LEVEL", default_value = "low", help_heading = "Findings")]
     pub(crate) level: String,
@@ -61,6 +66,42 @@ pub(crate) struct DetectArgs {
     /// At most so many findings; the worst are shown
     #[arg(short = 'n', long, value_name = "N", help_heading = "Output")]
     pub(crate) limit: Option<usize>,
+    #[command(flatten)]
+    pub(crate) read: ReadArgs,
+}
+
+/// What is looked for beside rules.
+#[derive(Clone, Debug, Default, ClapArgs)]
+pub(crate) struct BaselineArgs {
+    /// Things that a person or an account did for the first time, too
+    #[arg(long, help_heading = "Beside rules", hide_short_help = true)]
+    pub(crate) first_seen: bool,
+    /// Part of the time that is learned before anything is new, in percent
+    #[arg(
+        long,
+        value_name = "PERCENT",
+        default_value_t = 50,
+        requires = "first_seen",
+        help_heading = "Beside rules",
+        hide_short_help = true
+    )]
+    pub(crate) learned: u8,
+    /// Sessions and persons on two networks at a time, too
+    #[arg(long, help_heading = "Beside rules", hide_short_help = true)]
+    pub(crate) travel: bool,
+    /// Databases of places in MaxMind's format: impossible travel, new countries and networks
+    #[arg(long, value_name = "FILE", num_args = 1.., help_heading = "Beside rules", hide_short_help = true, value_hint = ValueHint::FilePath)]
+    pub(crate) geoip: Vec<PathBuf>,
+}
+
+/// `pugmark insights`
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct InsightsArgs {
+    #[arg(help = SOURCE_HELP, value_name = "SOURCE", required_unless_present_any = ["examples", "explain_config"], value_hint = ValueHint::AnyPath)]
+    pub(crate) sources: Vec<String>,
+    /// Data events too
+    #[arg(long)]
+    pub(crate) data: bool,
     #[command(flatten)]
     pub(crate) read: ReadArgs,
 }

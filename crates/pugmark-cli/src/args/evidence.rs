@@ -19,7 +19,7 @@ pub(crate) enum EvidenceCommand {
         after_help = "`--output md` and `html` are evidence reports; `aws` says what the AWS CLI would say.")]
     Verify(Box<VerifyArgs>),
     /// A bundle of inputs' hashes, commands and answers that others can check
-    #[command(subcommand, before_help = examples::CASE, help_template = TEMPLATE)]
+    #[command(subcommand, before_help = examples::CASE, help_template = TEMPLATE, hide = true)]
     Case(CaseArgs),
 }
 

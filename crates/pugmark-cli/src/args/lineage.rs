@@ -15,7 +15,7 @@ pub(crate) enum LineageCommand {
     #[command(before_help = examples::SESSIONS, help_template = TEMPLATE, disable_help_flag = true)]
     Sessions(Box<SessionsArgs>),
     /// One session whole
-    #[command(before_help = examples::SESSION, help_template = TEMPLATE, disable_help_flag = true)]
+    #[command(before_help = examples::SESSION, help_template = TEMPLATE, disable_help_flag = true, hide = true)]
     Session(Box<WhoArgs>),
     /// Which request made a service act: the causes of one event
     #[command(before_help = examples::WHY, help_template = TEMPLATE, disable_help_flag = true)]

@@ -17,7 +17,7 @@ use crate::examples;
     about = "Answers who did what in AWS CloudTrail log files",
     before_help = examples::OVERVIEW,
     help_template = TEMPLATE,
-    after_help = "`pugmark SOURCE…` alone is `pugmark scan SOURCE…`. `pugmark COMMAND -h` has examples.\nAlso: `limits`, `completions SHELL`, `man [DIR]`.",
+    after_help = "`pugmark SOURCE…` alone is `pugmark scan SOURCE…`. `pugmark COMMAND -h` has examples.\nAlso: `session`, `insights`, `case`, `doctor`, `generate`, `schema`, `limits`, `completions SHELL`, `man [DIR]`.",
     after_long_help = examples::long_help(),
     arg_required_else_help = true
 )]
@@ -40,7 +40,7 @@ pub(crate) const TEMPLATE: &str =
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Overview: what is there, who was active, what is odd
-    #[command(before_help = examples::SCAN, help_template = TEMPLATE, disable_help_flag = true)]
+    #[command(before_help = examples::SCAN, help_template = TEMPLATE, disable_help_flag = true, hide = true)]
     Scan(ScanArgs),
     /// Timeline of the events that match
     #[command(before_help = examples::SEARCH, help_template = TEMPLATE, disable_help_flag = true)]
@@ -67,13 +67,13 @@ pub(crate) enum Command {
     #[command(before_help = examples::SERVE, help_template = TEMPLATE, disable_help_flag = true)]
     Serve(Box<serve::ServeArgs>),
     /// Make a realistic trail to try things on
-    #[command(before_help = examples::GENERATE, help_template = TEMPLATE, disable_help_flag = true)]
+    #[command(before_help = examples::GENERATE, help_template = TEMPLATE, disable_help_flag = true, hide = true)]
     Generate(GenerateArgs),
     /// Check that a source can be read, and what is missing
-    #[command(before_help = examples::DOCTOR, help_template = TEMPLATE, disable_help_flag = true)]
+    #[command(before_help = examples::DOCTOR, help_template = TEMPLATE, disable_help_flag = true, hide = true)]
     Doctor(DoctorArgs),
     /// The fields of an event: SQL name, CloudTrail path, type, meaning
-    #[command(before_help = examples::SCHEMA, help_template = TEMPLATE, disable_help_flag = true)]
+    #[command(before_help = examples::SCHEMA, help_template = TEMPLATE, disable_help_flag = true, hide = true)]
     Schema(SchemaArgs),
     /// The bounds on what input can ask for
     #[command(disable_help_flag = true, hide = true)]

@@ -4,6 +4,7 @@ mod detect;
 mod doctor;
 mod evidence;
 mod generate;
+mod insights;
 mod lineage;
 mod reference;
 mod scan;

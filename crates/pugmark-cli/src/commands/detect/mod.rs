@@ -1,6 +1,7 @@
 //! `pugmark detect` and `pugmark rules`: attacks by Sigma rules, and the rules
 //! themselves.
 
+mod baselines;
 mod files;
 mod formats;
 mod page;
@@ -19,7 +20,7 @@ use pugmark_lineage::Lineage;
 use pugmark_scan::{Annotate, Sink, scan};
 use pugmark_source::Location;
 
-use super::{Start, take_form};
+use super::{Start, insights, take_form};
 use crate::args::detect::{DetectArgs, DetectCommand};
 use crate::examples;
 use crate::exit::{Exit, Failure};
@@ -27,6 +28,7 @@ use crate::plan::Reading;
 use crate::printer::{Ended, counted};
 use crate::provenance::Provenance;
 use crate::run::{Run, nothing_found, request};
+use baselines::{Baselines, Wanted};
 use files::RuleTexts;
 use suppress::Suppressions;
 
@@ -39,6 +41,11 @@ pub(super) fn run(command: DetectCommand) -> Result<Exit, Failure> {
             detect(&args, form, &start)
         }
         DetectCommand::Rules(command) => rules::run(command),
+        DetectCommand::Insights(mut args) => {
+            let as_records = take_form(&mut args.read.talk, &["records"]).is_some();
+            let Some(start) = Start::reading(&args.read, examples::INSIGHTS)? else { return Ok(Exit::Done) };
+            insights::insights(&args, as_records, &start)
+        }
     }
 }
 
@@ -87,6 +94,7 @@ fn detect(args: &DetectArgs, form: Option<&str>, start: &Start) -> Result<Exit, 
     let known = args.baseline.as_deref().map(earlier_ids).transpose()?;
     let (rules, load) = RuleTexts::read(&args.chosen)?.load(level, &start.printer)?;
     let rules = Arc::new(rules);
+    let wanted = Wanted::new(&args.beside)?;
 
     let reading = Reading::new(&args.sources, &args.read.select, &start.settings, &start.now)?;
     let mut run = Run::start(&start.printer)?;
@@ -95,19 +103,25 @@ fn detect(args: &DetectArgs, form: Option<&str>, start: &Start) -> Result<Exit, 
         start.printer.note("stdin can be read only once, so persons behind roles are not looked for");
     }
     let provenance = (!args.no_lineage && !is_read_once).then(|| Provenance::new(&reading, &run));
-    let mut request = request(&reading, Detection::leaves(&rules));
+    let mut request = request(&reading, Detection::leaves(&rules).union(wanted.leaves()));
     if let Some(provenance) = &provenance {
-        for leaf in [Leaf::Actor, Leaf::Session, Leaf::Cause] {
+        for leaf in [Leaf::Actor, Leaf::ActorType, Leaf::Session, Leaf::Cause] {
             request.projection = request.projection.with(leaf);
         }
         request.annotators.push(provenance.columns() as Arc<dyn Annotate>);
     }
     let (listing, listed) = run.list(&reading)?;
-    let make = || Worker(Detection::new(Arc::clone(&rules), Grouping::Actor));
+    let make = || Worker {
+        rules: Detection::new(Arc::clone(&rules), Grouping::Actor),
+        beside: Baselines::new(&wanted),
+    };
     let (workers, tally) = scan(listing, &request, &run.progress, make)?;
     run.quiet();
-    let whole = workers.into_iter().map(|worker| worker.0).reduce(Detection::merge);
-    let found = whole.unwrap_or_else(|| Detection::new(Arc::clone(&rules), Grouping::Actor)).finish();
+    let whole = workers.into_iter().reduce(Worker::merge).unwrap_or_else(make);
+    let mut found = whole.rules.finish();
+    let beside = whole.beside.findings(&start.printer);
+    found.findings.extend(beside.into_iter().filter(|finding| finding.level() >= level));
+    Finding::sort(&mut found.findings);
     if found.sums.left_out > 0 {
         start.printer.warning(&format!(
             "correlations did not see {}, because there were too many: narrow the time or the accounts",
@@ -133,11 +147,21 @@ fn detect(args: &DetectArgs, form: Option<&str>, start: &Start) -> Result<Exit, 
 }
 
 /// One worker of the scan.
-struct Worker(Detection);
+struct Worker {
+    rules: Detection,
+    beside: Baselines,
+}
+
+impl Worker {
+    fn merge(self, other: Worker) -> Worker {
+        Worker { rules: self.rules.merge(other.rules), beside: self.beside.merge(other.beside) }
+    }
+}
 
 impl Sink for Worker {
     fn batch(&mut self, batch: EventBatch) -> ControlFlow<()> {
-        self.0.read(&batch);
+        self.rules.read(&batch);
+        self.beside.read(&batch);
         ControlFlow::Continue(())
     }
 }

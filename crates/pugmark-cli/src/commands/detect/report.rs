@@ -36,7 +36,7 @@ details{border-bottom:1px solid var(--line);padding:.35rem 0}
 summary{cursor:pointer;display:grid;grid-template-columns:1.2rem 1fr auto auto;gap:.7rem}
 summary>span{overflow-wrap:anywhere}.badge{font-weight:700}
 dl{display:grid;grid-template-columns:8rem 1fr;gap:.15rem .8rem;margin:.5rem 0 .5rem 1.9rem}
-dt{color:var(--dim)}dd{margin:0;overflow-wrap:anywhere}
+dt{color:var(--dim);overflow-wrap:anywhere}dd{margin:0;overflow-wrap:anywhere}
 @media print{fieldset{display:none}details{break-inside:avoid}}
 ";
 
@@ -223,7 +223,7 @@ fn finding(told: &Told, body: &mut String) {
     line("regions", &finding.regions.words());
     line("because of", told.because.as_deref().unwrap_or_default());
     for (name, value) in &finding.details {
-        line(name, value);
+        line("in common", &format!("{name} = {value}"));
     }
     line("may be", &finding.rule.falsepositives.join("; "));
     line("ATT&CK", &finding.rule.techniques().collect::<Vec<_>>().join(", "));
