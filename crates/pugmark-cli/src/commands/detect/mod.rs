@@ -1,5 +1,5 @@
-//! `pugmark detect` and `pugmark rules`: attacks by Sigma rules, and the rules
-//! themselves.
+//! `pugmark detect`, `pugmark watch` and `pugmark rules`: attacks by Sigma
+//! rules, at once or as they happen, and the rules themselves.
 
 mod files;
 mod formats;
@@ -7,6 +7,7 @@ mod page;
 mod report;
 mod rules;
 mod suppress;
+mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
@@ -39,6 +40,12 @@ pub(super) fn run(command: DetectCommand) -> Result<Exit, Failure> {
             detect(&args, form, &start)
         }
         DetectCommand::Rules(command) => rules::run(command),
+        DetectCommand::Watch(mut args) => {
+            // The printer would refuse a file that is there; a watch appends.
+            let to = args.read.talk.to.take();
+            let Some(start) = Start::reading(&args.read, examples::WATCH)? else { return Ok(Exit::Done) };
+            watch::watch(&args, to, &start)
+        }
     }
 }
 
