@@ -104,6 +104,7 @@ impl Sinks {
                 _ => left.extend(letters),
             }
         }
+        left.sort_by_key(|letter| letter.since);
         let surplus = left.len().saturating_sub(OUTBOX_MAX);
         let (mut dead, mut alive) = (Vec::new(), Vec::new());
         for (index, letter) in left.into_iter().enumerate() {
