@@ -90,6 +90,14 @@ Examples:
   pugmark insights logs/ --output records > insights.jsonl     as CloudTrail writes them
 ";
 
+pub(crate) const WATCH: &str = "\
+Examples:
+  pugmark watch s3://acme-logs/AWSLogs/ --since 1d    findings as they are found, each once
+  pugmark watch logs/ --level high --slack https://hooks.slack.com/services/T0/B0/x
+  pugmark watch logs/ --to findings.jsonl --webhook https://soc.example/hook
+  pugmark watch logs/ --once --state /var/lib/pugmark  one look, for cron
+";
+
 pub(crate) const RULES: &str = "\
 Examples:
   pugmark rules list                                  our own rules

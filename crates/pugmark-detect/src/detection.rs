@@ -34,13 +34,13 @@ pub enum Grouping {
 /// One worker's part of a run, and after [`Detection::merge`] the whole.
 #[derive(Debug)]
 pub struct Detection {
-    rules: Arc<RuleSet>,
+    pub(crate) rules: Arc<RuleSet>,
     grouping: Grouping,
     memory: Memory,
     candidates: Vec<u32>,
     sighter: Sighter,
     folds: HashMap<(u32, FoldKey), Fold>,
-    correlated: Vec<Match>,
+    pub(crate) correlated: Vec<Match>,
     sums: Sums,
 }
 
@@ -68,10 +68,10 @@ pub struct Sums {
 
 /// A match that correlations look at.
 #[derive(Clone, Debug)]
-struct Match {
-    rule: u32,
-    event: Arc<Sighting>,
-    fields: Box<[(u16, Arc<str>)]>,
+pub(crate) struct Match {
+    pub(crate) rule: u32,
+    pub(crate) event: Arc<Sighting>,
+    pub(crate) fields: Box<[(u16, Arc<str>)]>,
 }
 
 /// What a run found.
@@ -184,11 +184,15 @@ impl Detection {
         let mut findings: Vec<Finding> = Vec::new();
         for ((rule, key), fold) in self.folds {
             let text = &rules.texts[rule as usize];
-            let actor = match &key {
-                FoldKey::Actor(actor, _) => actor.clone(),
-                FoldKey::Event(actor, _, _) => (**actor).into(),
-            };
-            findings.push(fold.finding(Source::Rule, text, &actor));
+            findings.push(match &key {
+                FoldKey::Actor(actor, _) => fold.finding(Source::Rule, text, actor),
+                // The event alone tells such a finding from others; who did it is among its words.
+                FoldKey::Event(id, _, _) => {
+                    let finding = fold.finding(Source::Rule, text, id);
+                    let actor = finding.events.first().map(|event| event.caller.actor.to_string());
+                    Finding { actor: actor.unwrap_or_default(), ..finding }
+                }
+            });
         }
         self.correlated.sort_by(|a, b| (&a.event, a.rule).cmp(&(&b.event, b.rule)));
         findings.extend(correlate(&rules, &self.correlated));

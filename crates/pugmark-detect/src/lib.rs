@@ -20,6 +20,7 @@ mod finding;
 pub mod first_seen;
 mod gates;
 pub mod geo;
+mod kept;
 mod level;
 mod lint;
 mod load;
@@ -35,6 +36,7 @@ pub use catalog::{Catalog, Known};
 pub use coverage::Covered;
 pub use detection::{CORRELATED_MAX, Detection, Findings, Grouping, Sums};
 pub use finding::{EVENTS_SHOWN, FEW, Few, Finding, Source};
+pub use kept::KeptMatch;
 pub use level::Level;
 pub use lint::{Gravity, Remark, lint};
 pub use load::{

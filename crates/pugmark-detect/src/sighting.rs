@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use pugmark_event::{Leaf, Projection};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::row::Columns;
 
 /// One event, as findings show it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Sighting {
     /// `eventTime`, microseconds since 1970 (UTC).
     pub time: i64,
@@ -30,7 +30,7 @@ pub struct Sighting {
 }
 
 /// What was called, and how it ended.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Call {
     /// `eventSource`.
     pub source: Box<str>,
@@ -45,7 +45,7 @@ pub struct Call {
 }
 
 /// Who called; texts are empty where a record says nothing.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Caller {
     /// The identity at the root of the chain where lineage was worked out,
     /// else the role, the user or the service that the record names.

@@ -5,6 +5,7 @@ use std::fs::{self, FileType};
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use pugmark_event::{Defect, DefectKind, Limits, Object, ObjectKind, Origin, Tally, TimeRange};
 
@@ -136,7 +137,25 @@ pub struct Entry {
     pub object: Arc<Object>,
     /// Its size as listed.
     pub bytes_stored: u64,
+    /// When it was last written, microseconds since 1970 (UTC), if that is known.
+    pub(crate) written: Option<i64>,
     pub(crate) handle: Handle,
+}
+
+/// What a listing says of the bytes of an object.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Stored {
+    pub(crate) bytes: u64,
+    /// When they were last written, microseconds since 1970 (UTC), if that is known.
+    pub(crate) written: Option<i64>,
+}
+
+impl From<&fs::Metadata> for Stored {
+    fn from(metadata: &fs::Metadata) -> Stored {
+        let since = |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).ok();
+        let written = metadata.modified().ok().and_then(since).map(|since| since.as_micros() as i64);
+        Stored { bytes: metadata.len(), written }
+    }
 }
 
 /// How an entry is opened.
@@ -168,7 +187,7 @@ pub fn list(
             Location::Stdin if has_stdin => {}
             Location::Stdin => {
                 has_stdin = true;
-                walk.found.add(&parse_key(""), "stdin".to_owned(), 0, Handle::Stdin)?;
+                walk.found.add(&parse_key(""), "stdin".to_owned(), Stored::default(), Handle::Stdin)?;
             }
             Location::S3 { .. } => {}
         }
@@ -199,7 +218,7 @@ impl<'a> Found<'a> {
         &mut self,
         key: &ObjectKey<'_>,
         name: String,
-        bytes_stored: u64,
+        stored: Stored,
         handle: Handle,
     ) -> Result<(), SourceError> {
         self.count_one()?;
@@ -211,9 +230,14 @@ impl<'a> Found<'a> {
         if !self.listing.selection.may_open(key, &name) {
             self.listing.tally.routed += 1;
         } else if self.listing.selection.may_hold(key) {
-            count(&self.progress.bytes_total, bytes_stored);
+            count(&self.progress.bytes_total, stored.bytes);
             let object = Arc::new(key.object(name));
-            self.listing.entries.push(Entry { object, bytes_stored, handle });
+            self.listing.entries.push(Entry {
+                object,
+                bytes_stored: stored.bytes,
+                written: stored.written,
+                handle,
+            });
         } else {
             self.listing.tally.pruned += 1;
         }
@@ -273,7 +297,7 @@ impl<'a> Found<'a> {
 struct Walk<'a> {
     found: Found<'a>,
     entered: HashSet<PathBuf>,
-    apart: Vec<(PathBuf, PathBuf, u64)>,
+    apart: Vec<(PathBuf, PathBuf, Stored)>,
 }
 
 impl<'a> Walk<'a> {
@@ -292,7 +316,7 @@ impl<'a> Walk<'a> {
         }
         if metadata.is_file() || is_descriptor(path) {
             let canonical = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-            self.apart.push((canonical, path.to_owned(), metadata.len()));
+            self.apart.push((canonical, path.to_owned(), Stored::from(&metadata)));
             return Ok(());
         }
         self.found.skip(display(path), DefectKind::Unsupported, what_it_is(metadata.file_type()).to_owned())
@@ -337,7 +361,7 @@ impl<'a> Walk<'a> {
             }
             let path = child.path();
             match child.metadata() {
-                Ok(metadata) if metadata.is_file() => self.file(path, metadata.len())?,
+                Ok(metadata) if metadata.is_file() => self.file(path, Stored::from(&metadata))?,
                 Ok(metadata) if metadata.is_dir() => waiting.push(path),
                 Ok(metadata) if metadata.is_symlink() => self.link(path, waiting)?,
                 Ok(metadata) => self.found.skip(
@@ -357,7 +381,7 @@ impl<'a> Walk<'a> {
         match target {
             Ok((metadata, _)) if metadata.is_dir() => waiting.push(path),
             Ok((metadata, canonical)) if metadata.is_file() => {
-                self.apart.push((canonical, path, metadata.len()));
+                self.apart.push((canonical, path, Stored::from(&metadata)));
             }
             Ok((metadata, _)) => self.found.skip(
                 display(&path),
@@ -369,7 +393,7 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    fn file(&mut self, path: PathBuf, bytes_stored: u64) -> Result<(), SourceError> {
+    fn file(&mut self, path: PathBuf, stored: Stored) -> Result<(), SourceError> {
         let (name, handle) = match path.into_os_string().into_string() {
             Ok(name) => (name, Handle::Named),
             Err(path) => {
@@ -379,16 +403,16 @@ impl<'a> Walk<'a> {
         };
         // The key borrows from the name, which moves into the object.
         let key_text = name.clone();
-        self.found.add(&parse_key(&key_text), name, bytes_stored, handle)
+        self.found.add(&parse_key(&key_text), name, stored, handle)
     }
 
     fn finish(mut self) -> Result<Listing, SourceError> {
         let mut seen = HashSet::new();
-        for (canonical, path, bytes_stored) in std::mem::take(&mut self.apart) {
+        for (canonical, path, stored) in std::mem::take(&mut self.apart) {
             let hidden = canonical.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
             let walked = !hidden && canonical.parent().is_some_and(|parent| self.entered.contains(parent));
             if !walked && seen.insert(canonical) {
-                self.file(path, bytes_stored)?;
+                self.file(path, stored)?;
             }
         }
         Ok(self.found.finish())
@@ -423,6 +447,17 @@ fn what_it_is(_: FileType) -> &'static str {
 }
 
 impl Entry {
+    /// What tells this object, as it is stored now, from every other: its true
+    /// name, its size and when it was written. It is opened for none of them.
+    pub fn identity(&self) -> Vec<u8> {
+        let name = match &self.handle {
+            Handle::Path(path) => path.as_os_str().as_encoded_bytes(),
+            Handle::Named | Handle::Stdin | Handle::S3(_) => self.object.name.as_bytes(),
+        };
+        let written = self.written.unwrap_or(i64::MIN);
+        [name, &[0], &self.bytes_stored.to_le_bytes(), &written.to_le_bytes()].concat()
+    }
+
     /// The bytes of a local file as they are stored, for their hash; nothing
     /// for other entries.
     ///

@@ -7,6 +7,7 @@
 
 mod download;
 mod folders;
+mod post;
 mod public_keys;
 
 use std::collections::{BTreeMap, HashMap};
@@ -28,6 +29,7 @@ use crate::list::Found;
 use crate::{Access, Location, SourceError};
 
 pub(crate) use download::{Body, Fetch, Fetched};
+pub use post::post;
 pub use public_keys::{KeyQuery, list_public_keys};
 
 /// Credentials are renewed this long before they expire.

@@ -13,6 +13,9 @@ pub(crate) enum DetectCommand {
     /// Find attacks: Sigma rules, correlations in the order of time, things done for the first time
     #[command(before_help = examples::DETECT, help_template = TEMPLATE, disable_help_flag = true)]
     Detect(Box<DetectArgs>),
+    /// Find attacks as log files arrive, and tell each finding once
+    #[command(before_help = examples::WATCH, help_template = TEMPLATE, disable_help_flag = true)]
+    Watch(Box<WatchArgs>),
     /// Rules: list, check, test, explain them; what they cover
     #[command(before_help = examples::RULES, help_template = TEMPLATE, disable_help_flag = true, subcommand_required = true)]
     #[command(subcommand)]
@@ -89,7 +92,7 @@ pub(crate) struct BaselineArgs {
     /// Sessions and persons on two networks at a time, too
     #[arg(long, help_heading = "Beside rules", hide_short_help = true)]
     pub(crate) travel: bool,
-    /// Databases of places in MaxMind's format: impossible travel, new countries and networks
+    /// Databases of places in `MaxMind`'s format: impossible travel, new countries and networks
     #[arg(long, value_name = "FILE", num_args = 1.., help_heading = "Beside rules", hide_short_help = true, value_hint = ValueHint::FilePath)]
     pub(crate) geoip: Vec<PathBuf>,
 }
@@ -102,6 +105,50 @@ pub(crate) struct InsightsArgs {
     /// Data events too
     #[arg(long)]
     pub(crate) data: bool,
+    #[command(flatten)]
+    pub(crate) read: ReadArgs,
+}
+
+/// `pugmark watch`
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct WatchArgs {
+    #[arg(help = "Folders, files, archives, s3://bucket/prefix", value_name = "SOURCE", required_unless_present_any = ["examples", "explain_config"], value_hint = ValueHint::AnyPath)]
+    pub(crate) sources: Vec<String>,
+    /// Look for new objects so often
+    #[arg(long, value_name = "TIME", default_value = "30s", help_heading = "Watch")]
+    pub(crate) every: String,
+    /// Correlate events that arrive so much later than others
+    #[arg(long, value_name = "TIME", default_value = "20min", help_heading = "Watch")]
+    pub(crate) lateness: String,
+    /// Folder that remembers what was read and told; by default beside the settings
+    #[arg(long, value_name = "DIR", help_heading = "Watch", value_hint = ValueHint::DirPath)]
+    pub(crate) state: Option<PathBuf>,
+    /// Look once and end, for cron
+    #[arg(long, help_heading = "Watch")]
+    pub(crate) once: bool,
+    /// Post each finding here, as JSON; signed if `PUGMARK_WEBHOOK_KEY` is set
+    #[arg(long, value_name = "URL", help_heading = "Sinks", value_hint = ValueHint::Url)]
+    pub(crate) webhook: Option<String>,
+    /// Text to post instead, with `{{title}}` and other fields
+    #[arg(long, value_name = "FILE", requires = "webhook", help_heading = "Sinks", value_hint = ValueHint::FilePath)]
+    pub(crate) template: Option<PathBuf>,
+    /// Tell Slack, through an incoming webhook
+    #[arg(long, value_name = "URL", help_heading = "Sinks", value_hint = ValueHint::Url)]
+    pub(crate) slack: Option<String>,
+    /// Tell Microsoft Teams, through a workflow's webhook
+    #[arg(long, value_name = "URL", help_heading = "Sinks", value_hint = ValueHint::Url)]
+    pub(crate) teams: Option<String>,
+    /// After this time a finding that no sink took goes to `dead-letters.jsonl`
+    #[arg(long, value_name = "TIME", default_value = "1d", help_heading = "Sinks")]
+    pub(crate) give_up: String,
+    #[command(flatten)]
+    pub(crate) chosen: ChosenRules,
+    /// Findings of this level and worse: informational, low, medium, high, critical
+    #[arg(long, value_name = "LEVEL", default_value = "low", help_heading = "Findings")]
+    pub(crate) level: String,
+    /// Findings to leave out, a TOML file with owner, reason and expiry
+    #[arg(long, value_name = "FILE", help_heading = "Findings", value_hint = ValueHint::FilePath)]
+    pub(crate) suppress: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) read: ReadArgs,
 }

@@ -73,7 +73,7 @@ fn print(found: &[Insight], start: &Start) -> Result<u64, Failure> {
         let end =
             found.iter().find(|other| other.state == State::End && other.shared_id == insight.shared_id);
         let whole = end.unwrap_or(insight);
-        let who = whole.attributions.iter().flat_map(|attribution| attribution.insight.first());
+        let who = whole.attributions.iter().filter_map(|attribution| attribution.insight.first());
         vec![
             Some(format_time(insight.time)),
             end.map(|end| format_time(end.time)),

@@ -15,7 +15,7 @@ use pugmark_event::{ObjectKind, TimeRange, days_from_civil};
 use tokio::time::timeout;
 
 use super::listing_error;
-use crate::list::{Found, Handle};
+use crate::list::{Found, Handle, Stored};
 use crate::{Selection, SourceError, parse_key};
 
 /// Listings under way at a time.
@@ -168,7 +168,9 @@ impl Walk<'_, '_> {
             return self.found.route();
         }
         let full = format!("s3://{}/{key}", self.bucket);
-        self.found.add(&parse_key(key), full, object.size, Handle::S3(self.bucket.clone()))
+        let written = Some(object.last_modified.timestamp_micros());
+        let stored = Stored { bytes: object.size, written };
+        self.found.add(&parse_key(key), full, stored, Handle::S3(self.bucket.clone()))
     }
 }
 

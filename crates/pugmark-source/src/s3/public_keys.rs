@@ -1,6 +1,6 @@
 //! `ListPublicKeys`: the keys that digests are signed with, asked of AWS.
 //!
-//! The one request of this program that is not about an object of a bucket.
+//! With `post` the only requests of this program that are not about an object of a bucket.
 
 use std::time::{Duration, SystemTime};
 
@@ -215,7 +215,7 @@ impl<'a> Caller<'a> {
 }
 
 /// The cause below the layers of a client's error; their words name the address only.
-fn innermost(error: &reqwest::Error) -> String {
+pub(super) fn innermost(error: &reqwest::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(source) = cause.source() {
         cause = source;

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use pugmark_detect::first_seen::{FirstSeen, Settings, detection_since};
-use pugmark_detect::geo::{GeoDb, Travel};
+use pugmark_detect::first_seen::{Burst, FirstSeen, Settings, detection_since};
+use pugmark_detect::geo::{GeoDb, Journey, Travel};
 use pugmark_detect::{Finding, Observed};
 use pugmark_event::{EventBatch, Leaf, Projection};
 
@@ -86,7 +86,7 @@ impl Baselines {
                 "first seen: what came before {} was learned, what came after is judged",
                 pugmark_event::format_time(since)
             ));
-            findings.extend(self.seen.findings(&Settings::since(since)).iter().map(|burst| burst.finding()));
+            findings.extend(self.seen.findings(&Settings::since(since)).iter().map(Burst::finding));
         }
         if self.wanted.travel {
             let kept = self.travel.kept_one_in();
@@ -95,7 +95,7 @@ impl Baselines {
                     "one session in {kept} was looked at for travel, because there are too many"
                 ));
             }
-            findings.extend(self.travel.journeys(&self.wanted.geo).iter().map(|journey| journey.finding()));
+            findings.extend(self.travel.journeys(&self.wanted.geo).iter().map(Journey::finding));
         }
         findings
     }

@@ -65,7 +65,7 @@ fn list(few: &Few) -> Vec<&str> {
 }
 
 /// A finding with every member.
-fn document(told: &Told) -> Value {
+pub(super) fn document(told: &Told) -> Value {
     let Told { finding, chain, because, is_new } = told;
     let mut value = json!({
         "v": 1, "id": finding.id, "level": finding.level().name(), "title": finding.rule.title,

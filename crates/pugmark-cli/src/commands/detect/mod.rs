@@ -1,5 +1,5 @@
-//! `pugmark detect` and `pugmark rules`: attacks by Sigma rules, and the rules
-//! themselves.
+//! `pugmark detect`, `pugmark watch` and `pugmark rules`: attacks by Sigma
+//! rules, at once or as they happen, and the rules themselves.
 
 mod baselines;
 mod files;
@@ -8,6 +8,7 @@ mod page;
 mod report;
 mod rules;
 mod suppress;
+mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
@@ -45,6 +46,12 @@ pub(super) fn run(command: DetectCommand) -> Result<Exit, Failure> {
             let as_records = take_form(&mut args.read.talk, &["records"]).is_some();
             let Some(start) = Start::reading(&args.read, examples::INSIGHTS)? else { return Ok(Exit::Done) };
             insights::insights(&args, as_records, &start)
+        }
+        DetectCommand::Watch(mut args) => {
+            // The printer would refuse a file that is there; a watch appends.
+            let to = args.read.talk.to.take();
+            let Some(start) = Start::reading(&args.read, examples::WATCH)? else { return Ok(Exit::Done) };
+            watch::watch(&args, to, &start)
         }
     }
 }

@@ -107,7 +107,9 @@ fn page(found: &Containment<'_>, subject: &str, printer: &Printer) -> String {
 }
 
 fn lines(commands: &[AwsCommand], out: &mut String) {
-    commands.iter().for_each(|command| put!(out, "      {}\n", escape(command.as_str())));
+    for command in commands {
+        put!(out, "      {}\n", escape(command.as_str()));
+    }
 }
 
 /// `access key AKIA… of mallory in 111122223333 eu-west-1`.
@@ -127,7 +129,9 @@ fn script(found: &Containment<'_>, subject: &str) -> String {
         if commands.is_empty() {
             out.push_str("# no command: do it by hand\n");
         }
-        commands.iter().for_each(|command| put!(out, "{}\n", command.as_str()));
+        for command in commands {
+            put!(out, "{}\n", command.as_str());
+        }
         out.push('\n');
     };
     let mut out =

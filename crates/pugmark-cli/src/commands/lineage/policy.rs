@@ -126,7 +126,9 @@ fn page(least: &Least, subject: &str, printer: &Printer) -> String {
         least.untold.iter().for_each(|(call, count)| put!(out, "  {}  {count}\n", escape(call)));
     }
     head("what no log can tell", &mut out);
-    UNSEEN.iter().for_each(|words| put!(out, "  {words}\n"));
+    for words in UNSEEN {
+        put!(out, "  {words}\n");
+    }
     head("policy", &mut out);
     out.push_str(&escape_lines(&pretty(least)));
     out
@@ -134,7 +136,11 @@ fn page(least: &Least, subject: &str, printer: &Printer) -> String {
 
 /// Lines of our own, with text from a log between.
 fn escape_lines(text: &str) -> String {
-    text.lines().map(|line| format!("{}\n", escape(line))).collect()
+    let mut out = String::new();
+    for line in text.lines() {
+        put!(out, "{}\n", escape(line));
+    }
+    out
 }
 
 fn document(least: &Least, subject: &str) -> String {

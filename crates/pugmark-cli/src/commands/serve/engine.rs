@@ -12,7 +12,7 @@ use pugmark_source::{Location, Progress, Selection};
 use tokio::runtime::Runtime;
 
 /// How long a statement may take.
-const TIMEOUT: Duration = Duration::from_secs(3_600);
+const TIMEOUT: Duration = Duration::from_hours(1);
 /// Memory of one statement's sorts and joins.
 const MEMORY_BYTES: usize = 256 << 20;
 

@@ -102,7 +102,7 @@ async fn run(
         std::future::pending::<()>().await;
     };
     tokio::select! {
-        served = server.run(stopped) => served.map_err(|error| told(&error))?,
+        outcome = server.run(stopped) => outcome.map_err(|error| told(&error))?,
         () = watching => {}
     }
     start.printer.note("stopped");

@@ -1,0 +1,344 @@
+//! `pugmark watch`: rules run on objects as they arrive.
+//!
+//! ```text
+//! list ─▶ new objects ─▶ detect, with the matches kept ─▶ state (seen, sent, kept, outbox) ─▶ sinks
+//! ```
+//!
+//! The order is what makes it safe: a finding is in the state's outbox before
+//! its objects count as seen, and leaves it when a sink has it. Persons behind
+//! roles are not looked for: that needs the whole of a trail.
+
+mod messages;
+mod sinks;
+mod state;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use aws_lc_rs::digest::{SHA256, digest};
+use pugmark_detect::{Detection, Finding, Grouping, RuleSet};
+use pugmark_event::{DefectKind, EventBatch, Tally};
+use pugmark_scan::{Sink, scan};
+use pugmark_source::{Entry, Listing, Location};
+
+use super::files::RuleTexts;
+use super::suppress::Suppressions;
+use super::{Told, formats, level_of};
+use crate::args::detect::WatchArgs;
+use crate::commands::Start;
+use crate::config::own_folder;
+use crate::exit::{Exit, Failure};
+use crate::plan::{Reading, span};
+use crate::printer::{Ended, Format, count_words, counted};
+use crate::run::{Run, request};
+use crate::time_expr::now_in;
+use messages::{Channel, Template};
+use sinks::Sinks;
+use state::{Letter, State, Store, hex};
+
+/// Objects that are read before the state is saved.
+const PART_OBJECTS: usize = 5_000;
+/// Their bytes, as stored.
+const PART_BYTES: u64 = 256 << 20;
+/// Matches kept for events to come; of more, the latest are kept.
+const KEPT_MAX: usize = 200_000;
+/// The variable with the key of signatures.
+const KEY_VARIABLE: &str = "PUGMARK_WEBHOOK_KEY";
+
+/// Runs until Ctrl-C, or once.
+pub(super) fn watch(args: &WatchArgs, to: Option<PathBuf>, start: &Start) -> Result<Exit, Failure> {
+    if !matches!(start.printer.format(), Format::Table | Format::Jsonl) {
+        return Err(Failure::new(
+            "a watch prints lines",
+            "`--output` is `jsonl`, or `table` for one line per finding",
+        ));
+    }
+    let every = span(&args.every, &start.now)?.max(Duration::from_secs(1));
+    let mut watch = Watch::new(args, to, start)?;
+    let mut run = Run::start(&start.printer)?;
+    run.quiet();
+    watch.round(&run)?;
+    if args.once {
+        let ended = Ended::AtTheEnd;
+        return Ok(run.finish(watch.tally, watch.told, ended));
+    }
+    start.printer.note(&format!("watching; looks again every {}, Ctrl-C ends it", args.every));
+    let mut next = Instant::now() + every;
+    while !run.is_interrupted() {
+        let now = Instant::now();
+        if now >= next {
+            // What is out of reach now is asked again.
+            match watch.round(&run) {
+                Ok(()) => {}
+                Err(Failure::Told { message, .. }) => start.printer.warning(&message),
+                Err(closed @ Failure::PipeClosed) => return Err(closed),
+            }
+            next = Instant::now() + every;
+        } else if watch.sinks.next_attempt(&watch.state).is_some_and(|due| due <= now) {
+            watch.deliver(&run)?;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let waiting = watch.state.outbox.len() as u64;
+    let words = if waiting > 0 {
+        format!("; {} wait for their sinks", counted(waiting, "finding"))
+    } else {
+        String::new()
+    };
+    start.printer.note(&format!("stopped: {} told{words}", counted(watch.told, "finding")));
+    Ok(Exit::Done)
+}
+
+struct Watch<'a> {
+    args: &'a WatchArgs,
+    start: &'a Start,
+    rules: Arc<RuleSet>,
+    suppressions: Suppressions,
+    lateness_us: i64,
+    store: Store,
+    state: State,
+    /// True if the state on disk is older.
+    is_changed: bool,
+    sinks: Sinks,
+    tally: Tally,
+    told: u64,
+}
+
+/// What reading some objects came to.
+struct Part {
+    whole: Detection,
+    /// Marks of the objects that need not be read again.
+    read: Vec<String>,
+}
+
+type Marked = (String, Entry);
+
+impl<'a> Watch<'a> {
+    fn new(args: &'a WatchArgs, to: Option<PathBuf>, start: &'a Start) -> Result<Watch<'a>, Failure> {
+        let reading = Reading::new(&args.sources, &args.read.select, &start.settings, &start.now)?;
+        if reading.locations.contains(&Location::Stdin) {
+            return Err(Failure::new("stdin cannot be watched", "name a folder or `s3://bucket/prefix`"));
+        }
+        let key = std::env::var(KEY_VARIABLE).ok().filter(|key| !key.is_empty());
+        let urls =
+            [(Channel::Webhook, &args.webhook), (Channel::Slack, &args.slack), (Channel::Teams, &args.teams)];
+        let urls: BTreeMap<Channel, String> =
+            urls.into_iter().filter_map(|(channel, url)| Some((channel, url.clone()?))).collect();
+        let sinks = Sinks {
+            file: to,
+            urls,
+            template: args.template.as_deref().map(Template::read).transpose()?,
+            key,
+            give_up_s: span(&args.give_up, &start.now)?.as_secs() as i64,
+            pauses: BTreeMap::new(),
+        };
+        let lateness_us = span(&args.lateness, &start.now)?.as_micros() as i64;
+        let suppressions = match &args.suppress {
+            Some(path) => Suppressions::read(path)?,
+            None => Suppressions::default(),
+        };
+        for ended in suppressions.ended(&start.now.date().to_string()) {
+            start.printer.warning(&ended);
+        }
+        let (rules, _) = RuleTexts::read(&args.chosen)?.load(level_of(&args.level)?, &start.printer)?;
+        let folder = folder(args)?;
+        let (store, mut state) = Store::open(&folder)?;
+        start.printer.note(&format!("state in `{}`", folder.display()));
+        sinks.doubt(&mut state);
+        Ok(Watch {
+            args,
+            start,
+            rules: Arc::new(rules),
+            suppressions,
+            lateness_us,
+            store,
+            state,
+            is_changed: false,
+            sinks,
+            tally: Tally::default(),
+            told: 0,
+        })
+    }
+
+    /// Looks at the sources once, and tells what is new there.
+    fn round(&mut self, run: &Run<'_>) -> Result<(), Failure> {
+        // What waits from before does not wait for the sources.
+        self.deliver(run)?;
+        let now = now_in(self.start.printer.zone());
+        let reading = Reading::new(&self.args.sources, &self.args.read.select, &self.start.settings, &now)?;
+        let listing = reading.list(&run.progress)?;
+        if run.is_interrupted() {
+            return Ok(());
+        }
+        let marked: Vec<Marked> =
+            listing.entries.iter().map(|entry| (State::mark(entry), entry.clone())).collect();
+        if listing.tally.defects.is_empty() {
+            let there = marked.iter().map(|(mark, _)| mark.clone()).collect();
+            self.is_changed |= self.state.forget(&there, now.timestamp().as_second());
+        } else {
+            let count = counted(listing.tally.defects.len() as u64, "object");
+            self.start.printer.warning(&format!("{count} could not be listed: `pugmark doctor` tells why"));
+        }
+        let fresh = marked.into_iter().filter(|(mark, _)| !self.state.has_seen(mark)).collect();
+        let mut parts = parts(fresh);
+        parts.reverse();
+        while let Some(entries) = parts.pop() {
+            match self.read(run, &reading, &listing, entries)? {
+                Ok(part) => self.conclude(part)?,
+                // More is wrong than is named: halves tell which objects it concerns.
+                Err(mut entries) if entries.len() > 1 => {
+                    let later = entries.split_off(entries.len() / 2);
+                    parts.extend([later, entries]);
+                }
+                Err(_) => return Ok(()),
+            }
+            self.deliver(run)?;
+        }
+        self.save()
+    }
+
+    /// Reads objects. They come back if all of it is to be done again, in smaller parts; none if
+    /// the run was stopped.
+    fn read(
+        &mut self,
+        run: &Run<'_>,
+        reading: &Reading,
+        listing: &Listing,
+        entries: Vec<Marked>,
+    ) -> Result<Result<Part, Vec<Marked>>, Failure> {
+        let rules = &self.rules;
+        let request = request(reading, Detection::leaves(rules));
+        let make = || Matches(Detection::new(Arc::clone(rules), Grouping::Event));
+        let part = listing.part(entries.iter().map(|(_, entry)| entry.clone()).collect());
+        let (workers, tally) = scan(part, &request, &run.progress, make)?;
+        if run.is_interrupted() {
+            return Ok(Err(Vec::new()));
+        }
+        let wrong = tally.notes + tally.lost + tally.damaged;
+        if tally.damaged > 0 && wrong > tally.defects.len() as u64 && entries.len() > 1 {
+            return Ok(Err(entries));
+        }
+        let defects = tally.defects.iter().filter(|defect| defect.kind == DefectKind::Unreadable);
+        let unreadable: BTreeSet<&str> = defects.map(|defect| defect.origin.object.name.as_str()).collect();
+        let is_read = |entry: &Entry| !unreadable.iter().any(|name| name.starts_with(&entry.object.name));
+        let read: Vec<String> =
+            entries.iter().filter(|(_, entry)| is_read(entry)).map(|(mark, _)| mark.clone()).collect();
+        let again = entries.len() - read.len();
+        if again > 0 {
+            let count = counted(again as u64, "object");
+            self.start.printer.warning(&format!("{count} could not be read, and will be tried again"));
+        }
+        self.start.printer.reason(&format!(
+            "{} new, {} events",
+            counted(entries.len() as u64, "object"),
+            count_words(tally.rows)
+        ));
+        let whole = workers.into_iter().map(|worker| worker.0).reduce(Detection::merge);
+        let whole = whole.unwrap_or_else(|| Detection::new(Arc::clone(rules), Grouping::Event));
+        self.tally.add(tally);
+        self.tally.defects.truncate(reading.limits.defects_kept);
+        Ok(Ok(Part { whole, read }))
+    }
+
+    /// Turns what was read into letters, and saves them before anything is told.
+    fn conclude(&mut self, part: Part) -> Result<(), Failure> {
+        let Part { mut whole, read } = part;
+        let now = now_in(self.start.printer.zone());
+        let (clock_us, seconds) = (now.timestamp().as_microsecond(), now.timestamp().as_second());
+        whole.recall(&self.state.kept);
+        let window = self.lateness_us.saturating_add(self.rules.timespan_longest());
+        let since = whole.latest(clock_us).map_or(i64::MIN, |latest| latest.saturating_sub(window));
+        let mut kept = whole.kept(since);
+        let surplus = kept.len().saturating_sub(KEPT_MAX);
+        kept.drain(..surplus);
+        let found = whole.finish();
+        let left_out = found.sums.left_out + surplus as u64;
+        if left_out > 0 {
+            let count = counted(left_out, "match");
+            self.start
+                .printer
+                .warning(&format!("{count} left out of correlations: there are too many at a time"));
+        }
+        let today = now.date().to_string();
+        let mut findings = found.findings;
+        findings.sort_by(|a, b| (a.first, a.last, &a.id).cmp(&(b.first, b.last, &b.id)));
+        for finding in findings {
+            if !self.suppressions.covers(&finding, &today) && self.state.is_news(&finding, seconds) {
+                self.told += 1;
+                self.letters(finding, seconds);
+            }
+        }
+        self.state.keep(kept, since);
+        read.into_iter().for_each(|mark| self.state.see(mark));
+        self.is_changed = true;
+        self.save()
+    }
+
+    /// One letter for each sink.
+    fn letters(&mut self, finding: Finding, seconds: i64) {
+        let id = finding.id.clone();
+        let told = Told { finding, chain: None, because: None, is_new: None };
+        let document = formats::document(&told);
+        for channel in self.sinks.channels() {
+            let finding = document.clone();
+            self.state.outbox.push(Letter { channel, id: id.clone(), since: seconds, finding });
+        }
+    }
+
+    fn save(&mut self) -> Result<(), Failure> {
+        if self.is_changed {
+            self.store.save(&self.state)?;
+            self.is_changed = false;
+        }
+        Ok(())
+    }
+
+    fn deliver(&mut self, run: &Run<'_>) -> Result<(), Failure> {
+        let seconds = now_in(self.start.printer.zone()).timestamp().as_second();
+        let kept = (&self.store, &mut self.state);
+        self.sinks.deliver(kept, seconds, &self.start.printer, &|| run.is_interrupted())
+    }
+}
+
+/// Objects in their order, in parts that are read one after the other.
+fn parts(entries: Vec<Marked>) -> Vec<Vec<Marked>> {
+    let (mut parts, mut part, mut bytes) = (Vec::new(), Vec::new(), 0_u64);
+    for marked in entries {
+        bytes = bytes.saturating_add(marked.1.bytes_stored);
+        part.push(marked);
+        if part.len() >= PART_OBJECTS || bytes >= PART_BYTES {
+            parts.push(std::mem::take(&mut part));
+            bytes = 0;
+        }
+    }
+    if !part.is_empty() {
+        parts.push(part);
+    }
+    parts
+}
+
+/// The folder of `--state`, or one beside the settings that these sources have for themselves.
+fn folder(args: &WatchArgs) -> Result<PathBuf, Failure> {
+    if let Some(folder) = &args.state {
+        return Ok(folder.clone());
+    }
+    let own = own_folder(&|name| std::env::var(name).ok())
+        .ok_or_else(|| Failure::new("there is no home for the state", "name a folder with `--state`"))?;
+    let place = std::env::current_dir().unwrap_or_default();
+    let mut names = vec![place.display().to_string()];
+    names.extend(args.sources.iter().cloned());
+    let name = hex(&digest(&SHA256, names.join("\0").as_bytes()).as_ref()[..8]);
+    Ok(own.join("watch").join(name))
+}
+/// One worker of the scan.
+struct Matches(Detection);
+
+impl Sink for Matches {
+    fn batch(&mut self, batch: EventBatch) -> ControlFlow<()> {
+        self.0.read(&batch);
+        ControlFlow::Continue(())
+    }
+}
