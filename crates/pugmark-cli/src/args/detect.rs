@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Subcommand, ValueHint};
 
-use super::{QuietArgs, ReadArgs, SOURCE_HELP, TEMPLATE, TalkArgs};
+use super::{AccessArgs, QuietArgs, ReadArgs, SOURCE_HELP, TEMPLATE, TalkArgs};
 use crate::examples;
 
 /// The commands.
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum DetectCommand {
-    /// Find attacks: Sigma rules, correlations in the order of time, things done for the first time
+    /// Find attacks: Sigma rules, correlations, things done for the first time
     #[command(before_help = examples::DETECT, help_template = TEMPLATE, disable_help_flag = true)]
     Detect(Box<DetectArgs>),
     /// Find attacks as log files arrive, and tell each finding once
@@ -118,9 +118,15 @@ pub(crate) struct WatchArgs {
     #[arg(long, value_name = "TIME", default_value = "30s", help_heading = "Watch")]
     pub(crate) every: String,
     /// Correlate events that arrive so much later than others
-    #[arg(long, value_name = "TIME", default_value = "20min", help_heading = "Watch")]
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "20min",
+        help_heading = "Watch",
+        hide_short_help = true
+    )]
     pub(crate) lateness: String,
-    /// Folder that remembers what was read and told; by default beside the settings
+    /// Folder that remembers what was read and told (beside the settings)
     #[arg(long, value_name = "DIR", help_heading = "Watch", value_hint = ValueHint::DirPath)]
     pub(crate) state: Option<PathBuf>,
     /// Look once and end, for cron
@@ -130,7 +136,7 @@ pub(crate) struct WatchArgs {
     #[arg(long, value_name = "URL", help_heading = "Sinks", value_hint = ValueHint::Url)]
     pub(crate) webhook: Option<String>,
     /// Text to post instead, with `{{title}}` and other fields
-    #[arg(long, value_name = "FILE", requires = "webhook", help_heading = "Sinks", value_hint = ValueHint::FilePath)]
+    #[arg(long, value_name = "FILE", requires = "webhook", help_heading = "Sinks", hide_short_help = true, value_hint = ValueHint::FilePath)]
     pub(crate) template: Option<PathBuf>,
     /// Tell Slack, through an incoming webhook
     #[arg(long, value_name = "URL", help_heading = "Sinks", value_hint = ValueHint::Url)]
@@ -139,18 +145,37 @@ pub(crate) struct WatchArgs {
     #[arg(long, value_name = "URL", help_heading = "Sinks", value_hint = ValueHint::Url)]
     pub(crate) teams: Option<String>,
     /// After this time a finding that no sink took goes to `dead-letters.jsonl`
-    #[arg(long, value_name = "TIME", default_value = "1d", help_heading = "Sinks")]
+    #[arg(long, value_name = "TIME", default_value = "1d", help_heading = "Sinks", hide_short_help = true)]
     pub(crate) give_up: String,
     #[command(flatten)]
     pub(crate) chosen: ChosenRules,
-    /// Findings of this level and worse: informational, low, medium, high, critical
+    /// Findings of this level and worse
     #[arg(long, value_name = "LEVEL", default_value = "low", help_heading = "Findings")]
     pub(crate) level: String,
     /// Findings to leave out, a TOML file with owner, reason and expiry
-    #[arg(long, value_name = "FILE", help_heading = "Findings", value_hint = ValueHint::FilePath)]
+    #[arg(long, value_name = "FILE", help_heading = "Findings", hide_short_help = true, value_hint = ValueHint::FilePath)]
     pub(crate) suppress: Option<PathBuf>,
+    /// Events from this time on: 2h, 3d, yesterday, 2026-08-01, RFC 3339
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, help_heading = "Filters")]
+    pub(crate) since: Option<String>,
+    /// Accounts, 12 digits, separated by commas
+    #[arg(long, value_name = "ID", value_delimiter = ',', help_heading = "Filters", hide_short_help = true)]
+    pub(crate) account: Vec<String>,
+    /// Regions, separated by commas
+    #[arg(
+        long,
+        value_name = "REGION",
+        value_delimiter = ',',
+        help_heading = "Filters",
+        hide_short_help = true
+    )]
+    pub(crate) region: Vec<String>,
     #[command(flatten)]
-    pub(crate) read: ReadArgs,
+    pub(crate) access: AccessArgs,
+    #[command(flatten)]
+    pub(crate) talk: TalkArgs,
+    #[command(flatten)]
+    pub(crate) quiet: QuietArgs,
 }
 
 /// `pugmark rules`

@@ -26,7 +26,7 @@ pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
     /// Say where each setting came from
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub(crate) explain_config: bool,
     /// Print examples
     #[arg(long)]

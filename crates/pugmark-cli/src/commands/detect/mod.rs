@@ -49,8 +49,11 @@ pub(super) fn run(command: DetectCommand) -> Result<Exit, Failure> {
         }
         DetectCommand::Watch(mut args) => {
             // The printer would refuse a file that is there; a watch appends.
-            let to = args.read.talk.to.take();
-            let Some(start) = Start::reading(&args.read, examples::WATCH)? else { return Ok(Exit::Done) };
+            let to = args.talk.to.take();
+            let (access, quiet) = (Some(&args.access), args.quiet.quiet);
+            let Some(start) = Start::new(&args.talk, access, quiet, examples::WATCH)? else {
+                return Ok(Exit::Done);
+            };
             watch::watch(&args, to, &start)
         }
     }

@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aws_lc_rs::digest::{SHA256, digest};
+use jiff::Zoned;
 use pugmark_detect::{Detection, Finding, Grouping, RuleSet};
 use pugmark_event::{DefectKind, EventBatch, Tally};
 use pugmark_scan::{Sink, scan};
@@ -27,6 +28,7 @@ use pugmark_source::{Entry, Listing, Location};
 use super::files::RuleTexts;
 use super::suppress::Suppressions;
 use super::{Told, formats, level_of};
+use crate::args::SelectArgs;
 use crate::args::detect::WatchArgs;
 use crate::commands::Start;
 use crate::config::own_folder;
@@ -45,6 +47,10 @@ const PART_OBJECTS: usize = 5_000;
 const PART_BYTES: u64 = 256 << 20;
 /// Matches kept for events to come; of more, the latest are kept.
 const KEPT_MAX: usize = 200_000;
+/// An object that cannot be read rests for at most two to the power of so many looks.
+const PASSED_OVER_MAX: u32 = 7;
+/// Warnings that are remembered.
+const SAID_MAX: usize = 1_000;
 /// The variable with the key of signatures.
 const KEY_VARIABLE: &str = "PUGMARK_WEBHOOK_KEY";
 
@@ -103,6 +109,11 @@ struct Watch<'a> {
     /// True if the state on disk is older.
     is_changed: bool,
     sinks: Sinks,
+    /// Objects that could not be read: how often, and the look at which they are tried again.
+    unread: BTreeMap<String, (u32, u64)>,
+    looks: u64,
+    /// What was said once is not said again at every look.
+    said: BTreeSet<String>,
     tally: Tally,
     told: u64,
 }
@@ -112,13 +123,15 @@ struct Part {
     whole: Detection,
     /// Marks of the objects that need not be read again.
     read: Vec<String>,
+    /// Marks of those that must be.
+    unread: Vec<String>,
 }
 
 type Marked = (String, Entry);
 
 impl<'a> Watch<'a> {
     fn new(args: &'a WatchArgs, to: Option<PathBuf>, start: &'a Start) -> Result<Watch<'a>, Failure> {
-        let reading = Reading::new(&args.sources, &args.read.select, &start.settings, &start.now)?;
+        let reading = reading(args, start, &start.now)?;
         if reading.locations.contains(&Location::Stdin) {
             return Err(Failure::new("stdin cannot be watched", "name a folder or `s3://bucket/prefix`"));
         }
@@ -158,6 +171,9 @@ impl<'a> Watch<'a> {
             state,
             is_changed: false,
             sinks,
+            unread: BTreeMap::new(),
+            looks: 0,
+            said: BTreeSet::new(),
             tally: Tally::default(),
             told: 0,
         })
@@ -167,8 +183,9 @@ impl<'a> Watch<'a> {
     fn round(&mut self, run: &Run<'_>) -> Result<(), Failure> {
         // What waits from before does not wait for the sources.
         self.deliver(run)?;
+        self.looks += 1;
         let now = now_in(self.start.printer.zone());
-        let reading = Reading::new(&self.args.sources, &self.args.read.select, &self.start.settings, &now)?;
+        let reading = reading(self.args, self.start, &now)?;
         let listing = reading.list(&run.progress)?;
         if run.is_interrupted() {
             return Ok(());
@@ -180,9 +197,11 @@ impl<'a> Watch<'a> {
             self.is_changed |= self.state.forget(&there, now.timestamp().as_second());
         } else {
             let count = counted(listing.tally.defects.len() as u64, "object");
-            self.start.printer.warning(&format!("{count} could not be listed: `pugmark doctor` tells why"));
+            self.warn(&format!("{count} could not be listed: `pugmark doctor` tells why"));
         }
-        let fresh = marked.into_iter().filter(|(mark, _)| !self.state.has_seen(mark)).collect();
+        let rests = |mark: &str| self.unread.get(mark).is_some_and(|(_, look)| *look > self.looks);
+        let fresh =
+            marked.into_iter().filter(|(mark, _)| !self.state.has_seen(mark) && !rests(mark)).collect();
         let mut parts = parts(fresh);
         parts.reverse();
         while let Some(entries) = parts.pop() {
@@ -224,12 +243,9 @@ impl<'a> Watch<'a> {
         let defects = tally.defects.iter().filter(|defect| defect.kind == DefectKind::Unreadable);
         let unreadable: BTreeSet<&str> = defects.map(|defect| defect.origin.object.name.as_str()).collect();
         let is_read = |entry: &Entry| !unreadable.iter().any(|name| name.starts_with(&entry.object.name));
-        let read: Vec<String> =
-            entries.iter().filter(|(_, entry)| is_read(entry)).map(|(mark, _)| mark.clone()).collect();
-        let again = entries.len() - read.len();
-        if again > 0 {
-            let count = counted(again as u64, "object");
-            self.start.printer.warning(&format!("{count} could not be read, and will be tried again"));
+        let (mut read, mut unread) = (Vec::new(), Vec::new());
+        for (mark, entry) in &entries {
+            if is_read(entry) { &mut read } else { &mut unread }.push(mark.clone());
         }
         self.start.printer.reason(&format!(
             "{} new, {} events",
@@ -240,17 +256,19 @@ impl<'a> Watch<'a> {
         let whole = whole.unwrap_or_else(|| Detection::new(Arc::clone(rules), Grouping::Event));
         self.tally.add(tally);
         self.tally.defects.truncate(reading.limits.defects_kept);
-        Ok(Ok(Part { whole, read }))
+        Ok(Ok(Part { whole, read, unread }))
     }
 
     /// Turns what was read into letters, and saves them before anything is told.
     fn conclude(&mut self, part: Part) -> Result<(), Failure> {
-        let Part { mut whole, read } = part;
+        let Part { mut whole, read, unread } = part;
         let now = now_in(self.start.printer.zone());
-        let (clock_us, seconds) = (now.timestamp().as_microsecond(), now.timestamp().as_second());
+        let seconds = now.timestamp().as_second();
         whole.recall(&self.state.kept);
         let window = self.lateness_us.saturating_add(self.rules.timespan_longest());
-        let since = whole.latest(clock_us).map_or(i64::MIN, |latest| latest.saturating_sub(window));
+        let since = whole
+            .latest(now.timestamp().as_microsecond())
+            .map_or(i64::MIN, |latest| latest.saturating_sub(window));
         let mut kept = whole.kept(since);
         let surplus = kept.len().saturating_sub(KEPT_MAX);
         kept.drain(..surplus);
@@ -272,7 +290,20 @@ impl<'a> Watch<'a> {
             }
         }
         self.state.keep(kept, since);
-        read.into_iter().for_each(|mark| self.state.see(mark));
+        if !unread.is_empty() {
+            let count = counted(unread.len() as u64, "object");
+            self.warn(&format!("{count} could not be read, and will be tried again"));
+        }
+        for mark in unread {
+            let (tries, look) = self.unread.entry(mark).or_default();
+            // Objects that were archived are not asked for at every look.
+            *look = self.looks + (1 << (*tries).min(PASSED_OVER_MAX));
+            *tries += 1;
+        }
+        for mark in read {
+            self.unread.remove(&mark);
+            self.state.see(mark);
+        }
         self.is_changed = true;
         self.save()
     }
@@ -285,6 +316,16 @@ impl<'a> Watch<'a> {
         for channel in self.sinks.channels() {
             let finding = document.clone();
             self.state.outbox.push(Letter { channel, id: id.clone(), since: seconds, finding });
+        }
+    }
+
+    /// Warns of what may last, once.
+    fn warn(&mut self, text: &str) {
+        if self.said.len() > SAID_MAX {
+            self.said.clear();
+        }
+        if self.said.insert(text.to_owned()) {
+            self.start.printer.warning(text);
         }
     }
 
@@ -301,6 +342,17 @@ impl<'a> Watch<'a> {
         let kept = (&self.store, &mut self.state);
         self.sinks.deliver(kept, seconds, &self.start.printer, &|| run.is_interrupted())
     }
+}
+
+/// What is looked at; a `since` that counts from now moves with it.
+fn reading(args: &WatchArgs, start: &Start, now: &Zoned) -> Result<Reading, Failure> {
+    let select = SelectArgs {
+        account: args.account.clone(),
+        region: args.region.clone(),
+        since: args.since.clone(),
+        ..SelectArgs::default()
+    };
+    Reading::new(&args.sources, &select, &start.settings, now)
 }
 
 /// Objects in their order, in parts that are read one after the other.

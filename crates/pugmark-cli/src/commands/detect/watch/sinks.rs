@@ -126,20 +126,18 @@ impl Sinks {
     /// Writes lines.
     fn write(&self, channel: Channel, letters: &[Letter], printer: &Printer) -> Result<(), Failure> {
         let lines: Vec<String> = letters.iter().map(|letter| body(letter, None)).collect();
-        match (&self.file, channel) {
-            (Some(path), Channel::File) => append(path, &lines),
-            _ => {
-                let mut output = Output::stdout();
-                for (letter, text) in letters.iter().zip(lines) {
-                    let shown = match printer.format() {
-                        Format::Table => escape(&line(&letter.finding)).into_owned(),
-                        _ => text,
-                    };
-                    output.write_all(format!("{shown}\n").as_bytes())?;
-                }
-                Ok(output.finish()?)
-            }
+        if let (Some(path), Channel::File) = (&self.file, channel) {
+            return append(path, &lines);
         }
+        let mut output = Output::stdout();
+        for (letter, text) in letters.iter().zip(lines) {
+            let shown = match printer.format() {
+                Format::Table => escape(&line(&letter.finding)).into_owned(),
+                _ => text,
+            };
+            output.write_all(format!("{shown}\n").as_bytes())?;
+        }
+        Ok(output.finish()?)
     }
 
     /// Posts letters in their order, until one shows that nobody takes any; answers with the rest.
