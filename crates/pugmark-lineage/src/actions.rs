@@ -23,9 +23,12 @@ pub(crate) fn needed<'a>(source: &'a str, name: &'a str, request: &Value) -> Nee
     let Some(host) = source.strip_suffix(".amazonaws.com") else { return Needed::Untold };
     let bare = without_version(name);
     match (host, bare) {
-        ("signin", _) | ("sts", "GetCallerIdentity" | "GetSessionToken") => Needed::Nothing,
-        // The role's trust policy alone decides: nobody with a policy signs these.
-        ("sts", "AssumeRoleWithSAML" | "AssumeRoleWithWebIdentity") => Needed::Nothing,
+        // Of roles for web identities and SAML the trust policy alone decides: nobody with a policy signs these.
+        ("signin", _)
+        | (
+            "sts",
+            "GetCallerIdentity" | "GetSessionToken" | "AssumeRoleWithSAML" | "AssumeRoleWithWebIdentity",
+        ) => Needed::Nothing,
         ("s3", _) => s3(bare),
         ("lambda", "Invoke" | "InvokeAsync" | "InvokeWithResponseStream") => {
             Needed::Action("lambda", "InvokeFunction")
@@ -166,9 +169,8 @@ fn s3(name: &str) -> Needed<'_> {
         "PutBucketAccelerateConfiguration" => "PutAccelerateConfiguration",
         "GetBucketNotificationConfiguration" => "GetBucketNotification",
         "PutBucketNotificationConfiguration" => "PutBucketNotification",
-        "DeleteBucketCors" => "PutBucketCORS",
         "GetBucketCors" => "GetBucketCORS",
-        "PutBucketCors" => "PutBucketCORS",
+        "DeleteBucketCors" | "PutBucketCors" => "PutBucketCORS",
         "DeleteBucketTagging" => "PutBucketTagging",
         "GetPublicAccessBlock" => "GetBucketPublicAccessBlock",
         "PutPublicAccessBlock" | "DeletePublicAccessBlock" => "PutBucketPublicAccessBlock",
@@ -256,7 +258,7 @@ fn dynamodb<'a>(name: &'a str, request: &Value) -> Needed<'a> {
     Needed::Action("dynamodb", action)
 }
 
-/// `CreateFunction` of `CreateFunction20150331v2`: Lambda and CloudFront write the date of their API behind the name.
+/// `CreateFunction` of `CreateFunction20150331v2`: Lambda and `CloudFront` write the date of their API behind the name.
 fn without_version(name: &str) -> &str {
     let bare =
         name.trim_end_matches(|letter: char| letter.is_ascii_digit() || letter == '_' || letter == 'v');

@@ -328,7 +328,9 @@ fn count<K: Ord + Clone>(counts: &mut BTreeMap<K, u64>, name: K) {
 }
 
 fn add<K: Ord>(ours: &mut BTreeMap<K, u64>, theirs: BTreeMap<K, u64>) {
-    theirs.into_iter().for_each(|(name, count)| *ours.entry(name).or_default() += count);
+    for (name, count) in theirs {
+        *ours.entry(name).or_default() += count;
+    }
     while ours.len() > LISTED_MAX {
         ours.pop_last();
     }

@@ -194,9 +194,12 @@ impl Legacy {
         }
     }
 
-    /// With what became of it.
+    /// With what became of it; nothing is to be done about what was removed.
     pub(super) fn with(mut self, fates: &Fates) -> Legacy {
         self.is_removed = fates.is_removed(&self);
+        if self.is_removed {
+            self.commands.clear();
+        }
         self
     }
 
