@@ -23,7 +23,7 @@ pub(crate) fn needed<'a>(source: &'a str, name: &'a str, request: &Value) -> Nee
     let Some(host) = source.strip_suffix(".amazonaws.com") else { return Needed::Untold };
     let bare = without_version(name);
     match (host, bare) {
-        // For the last two the role's trust policy alone decides: nobody with a policy signs them.
+        // Of roles for web identities and SAML the trust policy alone decides: nobody with a policy signs these.
         ("signin", _)
         | (
             "sts",
@@ -170,7 +170,7 @@ fn s3(name: &str) -> Needed<'_> {
         "GetBucketNotificationConfiguration" => "GetBucketNotification",
         "PutBucketNotificationConfiguration" => "PutBucketNotification",
         "GetBucketCors" => "GetBucketCORS",
-        "PutBucketCors" | "DeleteBucketCors" => "PutBucketCORS",
+        "DeleteBucketCors" | "PutBucketCors" => "PutBucketCORS",
         "DeleteBucketTagging" => "PutBucketTagging",
         "GetPublicAccessBlock" => "GetBucketPublicAccessBlock",
         "PutPublicAccessBlock" | "DeletePublicAccessBlock" => "PutBucketPublicAccessBlock",

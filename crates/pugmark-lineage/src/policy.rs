@@ -13,7 +13,7 @@ use crate::denial::Denial;
 use crate::mentions::{record, text, texts};
 use crate::{Arn, Caller, Lineage, Row, Session};
 
-/// Resources of one action that are listed; if there are more, they are `*`.
+/// Resources of one action that are listed, the objects of a bucket counted as one; if there are more, they are `*`.
 pub const POLICY_RESOURCES_MAX: usize = 64;
 /// Distinct refusals, and distinct calls that are not understood, that are kept.
 const LISTED_MAX: usize = 10_000;
@@ -188,26 +188,27 @@ impl Grantable {
     }
 
     /// Many objects are all objects of their bucket, and too many resources are all. Either is the same in whatever
-    /// order they come: a number of distinct names only grows.
+    /// order they come: the objects of one bucket count as one resource, however many of them are known by now, so
+    /// that what is counted only grows.
     fn bound(&mut self) {
-        let mut by_bucket: BTreeMap<String, usize> = BTreeMap::new();
-        for (bucket, _) in self.resources.iter().filter_map(|arn| object(arn)) {
-            *by_bucket.entry(bucket.to_owned()).or_default() += 1;
+        let mut buckets: BTreeMap<&str, (usize, bool)> = BTreeMap::new();
+        for (bucket, key) in self.resources.iter().filter_map(|arn| object(arn)) {
+            let (objects, is_whole) = buckets.entry(bucket).or_default();
+            *objects += 1;
+            *is_whole |= key == "*";
         }
-        let all = self.resources.iter().filter(|arn| arn.ends_with("/*")).filter_map(|arn| object(arn));
-        let mut whole: BTreeSet<String> = all.map(|(bucket, _)| bucket.to_owned()).collect();
-        whole.extend(
-            by_bucket.into_iter().filter(|(_, count)| *count > OBJECTS_MAX).map(|(bucket, _)| bucket),
-        );
-        self.resources.retain(|arn| object(arn).is_none_or(|(bucket, _)| !whole.contains(bucket)));
-        self.resources.extend(whole.into_iter().map(|bucket| format!("{bucket}/*")));
-        if self.resources.len() > POLICY_RESOURCES_MAX {
-            self.resources.clear();
-            self.is_anywhere = true;
-        }
+        let objects: usize = buckets.values().map(|(objects, _)| objects).sum();
+        let distinct = self.resources.len() - objects + buckets.len();
+        self.is_anywhere |= distinct > POLICY_RESOURCES_MAX;
         if self.is_anywhere {
             self.resources.clear();
+            return;
         }
+        let is_all = |(objects, is_whole): &(usize, bool)| *is_whole || *objects > OBJECTS_MAX;
+        let whole: BTreeSet<String> =
+            buckets.into_iter().filter(|(_, of)| is_all(of)).map(|(bucket, _)| bucket.to_owned()).collect();
+        self.resources.retain(|arn| object(arn).is_none_or(|(bucket, _)| !whole.contains(bucket)));
+        self.resources.extend(whole.into_iter().map(|bucket| format!("{bucket}/*")));
     }
 }
 

@@ -234,6 +234,88 @@ fn a_key_that_was_switched_off_is_not_revoked_again() {
     assert!(found.revocations.iter().all(|one| one.name != "AKIAEXAMPLE000000009"));
 }
 
+#[test]
+fn a_key_that_was_switched_on_again_is_revoked_whatever_the_order() {
+    let alice = user("alice", "AKIAEXAMPLE000000003");
+    let switch = |id, seconds, status: &str| {
+        let to = json!({"userName": "mallory", "accessKeyId": "AKIAEXAMPLE000000009", "status": status});
+        call(id, seconds, &alice, ("iam", "UpdateAccessKey"), to)
+    };
+    let mut records = theft();
+    records.extend([switch(8, 9, "Inactive"), switch(9, 20, "Active")]);
+    let lineage = lineage(&records);
+    for files in [vec![records.clone()], vec![records[7..].to_vec(), records[..7].to_vec()]] {
+        let found = containment(&lineage, "noor", &files);
+        assert!(found.revocations.iter().any(|one| one.name == "AKIAEXAMPLE000000009"));
+        assert!(found.legacies.iter().all(|one| !one.is_removed));
+    }
+}
+
+#[test]
+fn what_was_deleted_later_is_told_unless_it_came_again() {
+    let policy = json!({"userName": "mallory", "policyArn": "arn:aws:iam::aws:policy/AdministratorAccess"});
+    let role = || json!({"roleName": "a';$(id)"});
+    let mut records = theft();
+    records.extend([
+        call(8, 9, &noor(), ("iam", "DetachUserPolicy"), policy),
+        call(9, 10, &noor(), ("iam", "DeleteRole"), role()),
+        call(10, 11, &noor(), ("iam", "CreateRole"), role()),
+    ]);
+    let lineage = lineage(&records);
+    let found = containment(&lineage, "noor", &[records]);
+    let removed: Vec<LegacyKind> =
+        found.legacies.iter().filter(|one| one.is_removed).map(|one| one.kind).collect();
+    assert_eq!(removed, [LegacyKind::Attached]);
+}
+
+#[test]
+fn a_password_that_was_set_again_is_deleted_again() {
+    let login = || json!({"userName": "noor"});
+    let deletes = |records: &[Value]| {
+        let lineage = lineage(records);
+        let found = containment(&lineage, "noor", &[records.to_vec()]);
+        let mut commands =
+            found.revocations.iter().flat_map(|one| one.commands.iter().map(AwsCommand::as_str));
+        commands.any(|command| command == "aws iam delete-login-profile --user-name noor")
+    };
+    let mut records = vec![call(1, 0, &noor(), ("iam", "DeleteLoginProfile"), login())];
+    assert!(!deletes(&records));
+    records.push(call(2, 9, &noor(), ("iam", "CreateLoginProfile"), login()));
+    assert!(deletes(&records));
+}
+
+/// Objects of some buckets, and further buckets: about as many as the policy lists.
+fn resources() -> impl Strategy<Value = Vec<Value>> {
+    let one = |(bucket, key): (u8, u8)| {
+        call(
+            0,
+            0,
+            &noor(),
+            ("s3", "GetObject"),
+            json!({"bucketName": format!("b{bucket}"), "key": format!("k{key}")}),
+        )
+    };
+    let some = (60..70_u8).prop_flat_map(move |buckets| {
+        let all: Vec<(u8, u8)> =
+            (0..buckets).flat_map(|bucket| (0..=bucket % 7).map(move |key| (bucket, key))).collect();
+        Just(all).prop_shuffle()
+    });
+    some.prop_map(move |all| all.into_iter().map(one).collect())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(24) })]
+
+    #[test]
+    fn the_limit_of_resources_does_not_depend_on_order(records in resources(), files in 1..6_usize) {
+        let lineage = lineage(&records[..1]);
+        let parts: Vec<Vec<Value>> = records.chunks(records.len().div_ceil(files)).map(<[Value]>::to_vec).collect();
+        let mut sorted = records;
+        sorted.sort_by_key(|record| record["requestParameters"].to_string());
+        prop_assert_eq!(least(&lineage, "noor", &parts), least(&lineage, "noor", &[sorted]));
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(24) })]
 

@@ -3,6 +3,7 @@
 use pugmark_event::Leaf;
 use serde_json::Value;
 
+use super::fate::Fates;
 use super::step;
 use crate::Row;
 use crate::mentions::text;
@@ -80,6 +81,8 @@ pub struct Legacy {
     made: Option<String>,
     /// What removes it or shows it; none if its name cannot be given to a shell safely.
     pub commands: Vec<AwsCommand>,
+    /// It was removed later, and did not come again.
+    pub is_removed: bool,
 }
 
 impl LegacyKind {
@@ -187,7 +190,17 @@ impl Legacy {
             call,
             region,
             commands,
+            is_removed: false,
         }
+    }
+
+    /// With what became of it; nothing is to be done about what was removed.
+    pub(super) fn with(mut self, fates: &Fates) -> Legacy {
+        self.is_removed = fates.is_removed(&self);
+        if self.is_removed {
+            self.commands.clear();
+        }
+        self
     }
 
     /// ARN of the user or role, or id of the key, that came into being.
@@ -196,12 +209,9 @@ impl Legacy {
     }
 }
 
-/// A key that no longer works after the call `name`.
-pub(super) fn ended_key(name: &str, record: &Value) -> Option<String> {
-    let request = &record["requestParameters"];
-    let is_end = name == "DeleteAccessKey"
-        || (name == "UpdateAccessKey" && text(request, &["status"]) == Some("Inactive"));
-    is_end.then(|| text(request, &["accessKeyId"]).map(str::to_owned)).flatten()
+/// Name and owner of a thing of `kind` in the call that `record` tells of.
+pub(super) fn named(record: &Value, kind: LegacyKind) -> (Option<&str>, Option<&str>) {
+    Named { request: &record["requestParameters"], answer: &record["responseElements"] }.name(kind)
 }
 
 /// The names in a call.
@@ -377,7 +387,7 @@ fn regional(kind: LegacyKind, call: &str, named: &Named<'_>, region: &str) -> Ve
 }
 
 /// `user`, `role` or `group`, whatever a policy was given to.
-fn holder(call: &str) -> &'static str {
+pub(super) fn holder(call: &str) -> &'static str {
     if call.contains("User") {
         "user"
     } else if call.contains("Group") {

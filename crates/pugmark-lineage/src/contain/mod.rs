@@ -3,6 +3,7 @@
 //! A second reading, after the lineage is known. Everything that leaves something behind is gathered for all
 //! parties; then the suspects grow by what they made, until nothing is added. Nothing is ever executed.
 
+mod fate;
 mod legacy;
 mod revoke;
 
@@ -14,6 +15,7 @@ use serde_json::Value;
 use crate::mentions::record;
 use crate::shell::AwsCommand;
 use crate::{Caller, Lineage, Row, Session};
+use fate::Fates;
 
 pub use legacy::{Legacy, LegacyKind};
 pub use revoke::Revocation;
@@ -44,7 +46,7 @@ pub struct Contain<'a> {
     lineage: &'a Lineage,
     legacies: BTreeMap<(Option<i64>, String, String), (u32, Legacy)>,
     touched: BTreeMap<(u32, &'static str, String), u64>,
-    ended: BTreeSet<String>,
+    fates: Fates,
     left_out: u64,
 }
 
@@ -67,7 +69,7 @@ impl<'a> Contain<'a> {
             lineage,
             legacies: BTreeMap::new(),
             touched: BTreeMap::new(),
-            ended: BTreeSet::new(),
+            fates: Fates::default(),
             left_out: 0,
         }
     }
@@ -80,14 +82,18 @@ impl<'a> Contain<'a> {
         let (Some(source), Some(name)) = (row.text(Leaf::EventSource), row.text(Leaf::EventName)) else {
             return;
         };
+        if let Some(kind) = fate::removed(source, name) {
+            if let Some(record) = record(row.text(Leaf::Raw)) {
+                self.fates.read(kind, false, row, &record);
+            }
+            return;
+        }
         let Some(kind) = LegacyKind::of(source, name) else {
             self.touch(row, source, name);
             return;
         };
         let Some(record) = record(row.text(Leaf::Raw)) else { return };
-        if let Some(key) = legacy::ended_key(name, &record) {
-            self.ended.insert(key);
-        }
+        self.fates.read(kind, fate::lives_after(kind, name, &record), row, &record);
         let Some(party) = self.lineage.party_of(&Caller::of(row)) else { return };
         let legacy = Legacy::read(kind, row, &record);
         self.keep((row.time(), legacy.event.clone(), legacy.name.clone()), (party.place, legacy));
@@ -97,7 +103,7 @@ impl<'a> Contain<'a> {
     #[must_use]
     pub fn merge(mut self, other: Contain<'a>) -> Contain<'a> {
         self.left_out += other.left_out;
-        self.ended.extend(other.ended);
+        self.fates.merge(other.fates);
         other.legacies.into_iter().for_each(|(key, legacy)| self.keep(key, legacy));
         for (key, count) in other.touched {
             self.add(key, count);
@@ -113,7 +119,7 @@ impl<'a> Contain<'a> {
             .legacies
             .values()
             .filter(|(place, _)| is_suspect(*place))
-            .map(|(_, legacy)| legacy.clone())
+            .map(|(_, legacy)| legacy.clone().with(&self.fates))
             .collect();
         let mut touched: BTreeMap<(&'static str, String), u64> = BTreeMap::new();
         for ((place, kind, name), count) in self.touched {
@@ -123,7 +129,7 @@ impl<'a> Contain<'a> {
         }
         let suspects: Vec<Session<'a>> =
             suspects.iter().map(|place| self.lineage.session_at(*place)).collect();
-        let revocations = revoke::revocations(&suspects, &legacies, &self.ended, now);
+        let revocations = revoke::revocations(&suspects, &legacies, &self.fates, now);
         Containment { suspects, revocations, legacies, touched, left_out: self.left_out }
     }
 

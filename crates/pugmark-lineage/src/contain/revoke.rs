@@ -1,10 +1,11 @@
 //! What ends the credentials of suspects.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use super::legacy::Legacy;
+use super::fate::Fates;
+use super::legacy::{Legacy, LegacyKind};
 use super::step;
 use crate::shell::AwsCommand;
 use crate::{ActorClass, Arn, Session};
@@ -36,12 +37,12 @@ struct Gathered {
 pub(super) fn revocations(
     suspects: &[Session<'_>],
     legacies: &[Legacy],
-    ended: &BTreeSet<String>,
+    fates: &Fates,
     now: i64,
 ) -> Vec<Revocation> {
     let mut all: BTreeMap<(String, String), Gathered> = BTreeMap::new();
     for session in suspects {
-        for (name, words, commands) in steps(*session, ended, now) {
+        for (name, words, commands) in steps(*session, fates, now) {
             let account = session.account().unwrap_or_default().to_owned();
             let one = all.entry((account, name)).or_default();
             one.words = words;
@@ -50,10 +51,7 @@ pub(super) fn revocations(
         }
     }
     // Keys that suspects made and that nobody has used yet.
-    for legacy in legacies
-        .iter()
-        .filter(|legacy| legacy.kind == super::LegacyKind::Key && !ended.contains(&legacy.name))
-    {
+    for legacy in legacies.iter().filter(|legacy| legacy.kind == LegacyKind::Key && !legacy.is_removed) {
         let one = all.entry((legacy.account.clone(), legacy.name.clone())).or_default();
         if one.commands.is_empty() {
             "access key made by a suspect, not seen in use".clone_into(&mut one.words);
@@ -71,7 +69,7 @@ pub(super) fn revocations(
 }
 
 /// Names, reasons and commands that end the credentials of one party.
-fn steps(session: Session<'_>, ended: &BTreeSet<String>, now: i64) -> Vec<(String, String, Vec<AwsCommand>)> {
+fn steps(session: Session<'_>, fates: &Fates, now: i64) -> Vec<(String, String, Vec<AwsCommand>)> {
     let role = session.role().and_then(Arn::parse);
     let by_hand = |words: &str| vec![(session.name(), words.to_owned(), Vec::new())];
     match session.class() {
@@ -87,6 +85,9 @@ fn steps(session: Session<'_>, ended: &BTreeSet<String>, now: i64) -> Vec<(Strin
         ),
         _ => {
             if let Some((_, name)) = role.and_then(Arn::role) {
+                if fates.is_deleted(LegacyKind::Role, session.account().unwrap_or_default(), name) {
+                    return by_hand("of a role that was deleted: nothing to revoke");
+                }
                 let words = "role: refuses sessions opened before now; instances, pods and people with the role open new ones";
                 return vec![(
                     name.to_owned(),
@@ -94,26 +95,30 @@ fn steps(session: Session<'_>, ended: &BTreeSet<String>, now: i64) -> Vec<(Strin
                     older("put-role-policy", "role-name", name, now),
                 )];
             }
-            user_steps(session, ended, now)
+            user_steps(session, fates, now)
         }
     }
 }
 
-fn user_steps(
-    session: Session<'_>,
-    ended: &BTreeSet<String>,
-    now: i64,
-) -> Vec<(String, String, Vec<AwsCommand>)> {
+fn user_steps(session: Session<'_>, fates: &Fates, now: i64) -> Vec<(String, String, Vec<AwsCommand>)> {
     let own = session.arn().and_then(Arn::parse).and_then(Arn::user).map(|(_, name)| name);
     let issuer = session.role().and_then(Arn::parse).and_then(Arn::user).map(|(_, name)| name);
     let Some(user) = own.or(issuer) else { return Vec::new() };
     let mut steps = Vec::new();
-    if let Some(key) = session.access_key().filter(|key| key.starts_with("AKIA") && !ended.contains(*key)) {
+    if let Some(key) = session.access_key().filter(|key| key.starts_with("AKIA") && !fates.is_key_ended(key))
+    {
         let options = [("user-name", user), ("access-key-id", key)];
         let words = format!("long-term key of user `{user}`");
         steps.push((key.to_owned(), words, step("iam update-access-key --status Inactive", &options)));
     }
-    let mut commands = step("iam delete-login-profile", &[("user-name", user)]);
+    let account = session.account().unwrap_or_default();
+    if fates.is_deleted(LegacyKind::User, account, user) {
+        return steps;
+    }
+    let mut commands = Vec::new();
+    if !fates.is_deleted(LegacyKind::Login, account, user) {
+        commands.extend(step("iam delete-login-profile", &[("user-name", user)]));
+    }
     commands.extend(older("put-user-policy", "user-name", user, now));
     commands.extend(step("iam list-access-keys", &[("user-name", user)]));
     let words =

@@ -115,7 +115,8 @@ fn lines(commands: &[AwsCommand], out: &mut String) {
 /// `access key AKIA… of mallory in 111122223333 eu-west-1`.
 fn words(one: &Legacy) -> String {
     let of = one.owner.as_ref().map(|owner| format!(" of {owner}")).unwrap_or_default();
-    format!("{} {}{of} in {} {}", one.kind.as_str(), one.name, one.account, one.region)
+    let removed = if one.is_removed { ", removed later" } else { "" };
+    format!("{} {}{of} in {} {}{removed}", one.kind.as_str(), one.name, one.account, one.region)
 }
 
 /// The commands alone, for a person to read and run: a comment can hold no line end of its own.
@@ -143,7 +144,7 @@ fn script(found: &Containment<'_>, subject: &str) -> String {
         comment(&format!("account {}: {}: {}", one.account, one.name, one.words), &mut out);
         run(&one.commands, &mut out);
     }
-    for one in &found.legacies {
+    for one in found.legacies.iter().filter(|one| !one.is_removed) {
         let time = one.time.map(pugmark_event::format_time).unwrap_or_default();
         comment(&format!("account {}: {time} {} left: {}", one.account, one.call, words(one)), &mut out);
         run(&one.commands, &mut out);
@@ -169,7 +170,7 @@ fn document(found: &Containment<'_>, subject: &str) -> String {
         .legacies
         .iter()
         .map(|one| json!({"time": time(one.time), "event": one.event, "call": one.call, "kind": one.kind.as_str(), "name": one.name,
-            "owner": one.owner, "account": one.account, "region": one.region, "commands": commands(&one.commands)}))
+            "owner": one.owner, "account": one.account, "region": one.region, "removed": one.is_removed, "commands": commands(&one.commands)}))
         .collect();
     let touched: Vec<_> = found
         .touched
