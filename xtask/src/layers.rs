@@ -23,7 +23,14 @@ const ALLOWED: [(&str, &[&str]); 15] = [
     // A face: protocols and operations. The engine for SQL is handed to it.
     (
         "pugmark-server",
-        &["pugmark-event", "pugmark-source", "pugmark-scan", "pugmark-integrity", "pugmark-trail"],
+        &[
+            "pugmark-event",
+            "pugmark-source",
+            "pugmark-scan",
+            "pugmark-integrity",
+            "pugmark-insights",
+            "pugmark-trail",
+        ],
     ),
     (
         "pugmark",

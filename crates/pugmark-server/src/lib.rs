@@ -41,6 +41,7 @@ mod tagging;
 mod tags;
 mod taking;
 mod trails;
+mod unusual;
 
 pub use app::Reading;
 pub use document::StateError;

@@ -25,6 +25,7 @@ use crate::lookup::HISTORY_DAYS;
 use crate::page_token::PageTokens;
 use crate::random::NoRandom;
 use crate::shelf::Shelf;
+use crate::unusual::Unusual;
 
 /// Time between turns of the trails.
 const TURN: Duration = Duration::from_millis(500);
@@ -148,6 +149,7 @@ impl Server {
         let settings = Settings { cadence: options.cadence, chaos: options.chaos, ..Settings::default() };
         // The trails' folder is locked first: a second server touches nothing.
         let desk = Desk::open(&options.data.join("trails"), places, settings, &surroundings.clock)?;
+        desk.service.set_insights(Box::new(Unusual::default()));
         let history = options.data.join("history");
         std::fs::create_dir_all(&history).map_err(StateError::io(&history))?;
         let now = (surroundings.clock)();
@@ -210,8 +212,9 @@ async fn keep(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     let mut turns: u64 = 0;
     loop {
         let turned = app.desk.service.turn().await;
-        if let Err(error) = &turned {
-            app.note("turn", &error.to_string());
+        match &turned {
+            Ok(turn) => turn.faults.iter().for_each(|fault| app.note("insights", fault)),
+            Err(error) => app.note("turn", &error.to_string()),
         }
         let worker = Arc::clone(&app);
         let is_hourly = turns.is_multiple_of(TURNS_PER_HOUR);

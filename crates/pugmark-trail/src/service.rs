@@ -139,15 +139,19 @@ impl Service {
         Ok((answers, until))
     }
 
-    /// Takes in what was found in events, each for one trail.
-    pub(crate) fn accept_found(&self, found: Vec<InsightRecord>) -> io::Result<()> {
-        let taken = |record: &InsightRecord| {
-            let taken = take(record.event.as_bytes(), self.world.clock.now(), &*self.world.identifiers);
-            taken.map_err(io::Error::other)
-        };
-        let mut until = 0;
+    /// Takes in what was found in events, each for one trail; answers what was
+    /// wrong with those that were not taken.
+    pub(crate) fn accept_found(&self, found: Vec<InsightRecord>) -> io::Result<Vec<String>> {
+        let now = self.world.clock.now();
+        let (mut until, mut faults) = (0, Vec::new());
         for record in found {
-            let event = taken(&record)?.event;
+            let event = match take(record.event.as_bytes(), now, &*self.world.identifiers) {
+                Ok(taken) => taken.event,
+                Err(fault) => {
+                    faults.push(format!("an Insights record for `{}` is not valid: {fault}", record.trail));
+                    continue;
+                }
+            };
             let mut recent = lock(&self.recent);
             // The same finding again, after a restart.
             let name = format!("{}{event}", record.trail);
@@ -159,7 +163,8 @@ impl Service {
             recent.insert(&name, number);
             until = number + 1;
         }
-        self.journal.settle(until)
+        self.journal.settle(until)?;
+        Ok(faults)
     }
 
     /// Number after the last durable event.

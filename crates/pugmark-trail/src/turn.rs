@@ -28,7 +28,7 @@ const READER: &str = "insights";
 const DIGESTS_MAX: usize = 1_000;
 
 /// What a turn did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Turn {
     /// Log files that were put.
     pub log_files: u64,
@@ -38,6 +38,8 @@ pub struct Turn {
     pub refused: u64,
     /// Segments of the journal that were removed.
     pub collected: u64,
+    /// Insights records that were found and are not valid, so that they were left out.
+    pub faults: Vec<String>,
 }
 
 impl Service {
@@ -50,7 +52,7 @@ impl Service {
         let _one = self.turning.lock().await;
         let now = self.world.clock.now();
         let mut turn = Turn::default();
-        self.observe(now)?;
+        turn.faults = self.observe(now)?;
         self.cut(now)?;
         let pending: Vec<(u64, Cut)> = {
             let ledger = lock(&self.ledger);
@@ -99,10 +101,10 @@ impl Service {
     }
 
     /// Shows the newest events to what finds unusual activity; what it finds
-    /// is accepted for its trail.
-    fn observe(&self, now: i64) -> io::Result<()> {
+    /// is accepted for its trail. Answers what was wrong with records that are not valid.
+    fn observe(&self, now: i64) -> io::Result<Vec<String>> {
         let mut insights = lock(&self.insights);
-        let Some(insights) = insights.as_mut() else { return Ok(()) };
+        let Some(insights) = insights.as_mut() else { return Ok(Vec::new()) };
         let (trails, from) = {
             let ledger = lock(&self.ledger);
             let deliveries = &ledger.state().deliveries;
@@ -117,11 +119,11 @@ impl Service {
         let is_plain = |(_, entry): (u64, Entry)| entry.only_for.is_none().then_some(entry.event);
         let events: Vec<String> = run.into_iter().filter_map(is_plain).collect();
         let found = insights.observe(&trails.iter().collect::<Vec<_>>(), &events, now);
-        self.accept_found(found)?;
-        if lock(&self.ledger).state().deliveries.readers.get(READER) == Some(&position) {
-            return Ok(());
+        let faults = self.accept_found(found)?;
+        if lock(&self.ledger).state().deliveries.readers.get(READER) != Some(&position) {
+            self.commit(vec![Progress::Reader { name: READER.to_owned(), position }])?;
         }
-        self.commit(vec![Progress::Reader { name: READER.to_owned(), position }])
+        Ok(faults)
     }
 
     fn cut(&self, now: i64) -> io::Result<()> {

@@ -325,6 +325,29 @@ async fn unusual_activity_is_delivered_to_the_trail_that_looks_for_it() {
     assert_eq!(found, 1);
 }
 
+/// Finds what is no record.
+struct FalseAlarm;
+
+impl Insights for FalseAlarm {
+    fn observe(&mut self, trails: &[&Terms], _events: &[String], _now: i64) -> Vec<InsightRecord> {
+        trails.iter().map(|terms| InsightRecord { trail: terms.arn.clone(), event: "{".to_owned() }).collect()
+    }
+}
+
+#[tokio::test]
+async fn a_finding_that_is_no_record_is_told_and_holds_up_nothing() {
+    let bench = Bench::new(Settings::default());
+    let service = bench.open();
+    begin(&service, CreateTrail::default()).await;
+    service.set_insights(Box::new(FalseAlarm));
+    let insight = InsightSelector { insight_type: InsightType::ApiCallRateInsight, event_categories: vec![] };
+    service.put_insights(&caller(), "main", vec![insight]).unwrap();
+    service.accept(&[event("RunInstances")]).unwrap();
+    bench.pass(HOUR / 2);
+    let turn = service.turn().await.unwrap();
+    assert_eq!((turn.log_files, turn.faults.len()), (1, 1));
+}
+
 #[tokio::test]
 async fn what_is_sent_again_is_taken_once_even_after_a_restart() {
     let bench = Bench::new(Settings::default());
