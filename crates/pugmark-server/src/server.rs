@@ -213,7 +213,11 @@ async fn keep(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     loop {
         let turned = app.desk.service.turn().await;
         match &turned {
-            Ok(turn) => turn.faults.iter().for_each(|fault| app.note("insights", fault)),
+            Ok(turn) => {
+                for fault in &turn.faults {
+                    app.note("insights", fault);
+                }
+            }
             Err(error) => app.note("turn", &error.to_string()),
         }
         let worker = Arc::clone(&app);

@@ -51,8 +51,7 @@ impl Service {
     pub async fn turn(&self) -> Result<Turn, ServiceError> {
         let _one = self.turning.lock().await;
         let now = self.world.clock.now();
-        let mut turn = Turn::default();
-        turn.faults = self.observe(now)?;
+        let mut turn = Turn { faults: self.observe(now)?, ..Turn::default() };
         self.cut(now)?;
         let pending: Vec<(u64, Cut)> = {
             let ledger = lock(&self.ledger);
