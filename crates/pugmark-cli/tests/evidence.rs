@@ -415,6 +415,8 @@ fn sql_and_stats_and_scan_know_what_is_verified() {
     assert!(stats.stdout.contains("modified,2,"), "{}{}", stats.stdout, stats.stderr);
     let scan = trail.desk.run(&["scan", "logs", "--verify", "--keys", "keys.json", "--output", "json"]);
     assert!(scan.stderr.contains("verified rows: 14 valid, 2 modified"), "{}", scan.stderr);
+    let detect = trail.desk.run(&["detect", "logs", "--verify", "--keys", "keys.json", "--output", "json"]);
+    assert!(detect.stderr.contains("verified rows: 14 valid, 2 modified"), "{}", detect.stderr);
     let table = trail.desk.run(&["search", "logs", "-n", "1", "--output", "table"]);
     assert!(!table.stdout.contains("verified"), "{}", table.stdout);
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Subcommand, ValueHint};
 
+use super::evidence::WitnessArgs;
 use super::{AccessArgs, QuietArgs, ReadArgs, SOURCE_HELP, TEMPLATE, TalkArgs};
 use crate::examples;
 
@@ -66,6 +67,8 @@ pub(crate) struct DetectArgs {
     /// One reading, without persons behind roles and causes of what services did
     #[arg(long, help_heading = "Findings", hide_short_help = true)]
     pub(crate) no_lineage: bool,
+    #[command(flatten)]
+    pub(crate) witness: WitnessArgs,
     /// At most so many findings; the worst are shown
     #[arg(short = 'n', long, value_name = "N", help_heading = "Output")]
     pub(crate) limit: Option<usize>,

@@ -21,6 +21,7 @@ use pugmark_lineage::Lineage;
 use pugmark_scan::{Annotate, Sink, scan};
 use pugmark_source::Location;
 
+use super::evidence::Watch;
 use super::{Start, insights, take_form};
 use crate::args::detect::{DetectArgs, DetectCommand};
 use crate::examples;
@@ -94,13 +95,7 @@ fn detect(args: &DetectArgs, form: Option<&str>, start: &Start) -> Result<Exit, 
     let level = level_of(&args.level)?;
     let fail_on = args.fail_on.as_deref().map(level_of).transpose()?;
     let today = start.now.date().to_string();
-    let mut suppressions = match &args.suppress {
-        Some(path) => Suppressions::read(path)?,
-        None => Suppressions::default(),
-    };
-    for ended in suppressions.ended(&today) {
-        start.printer.warning(&ended);
-    }
+    let mut suppressions = suppressions(args.suppress.as_deref(), &today, start)?;
     let known = args.baseline.as_deref().map(earlier_ids).transpose()?;
     let (rules, load) = RuleTexts::read(&args.chosen)?.load(level, &start.printer)?;
     let rules = Arc::new(rules);
@@ -119,6 +114,10 @@ fn detect(args: &DetectArgs, form: Option<&str>, start: &Start) -> Result<Exit, 
             request.projection = request.projection.with(leaf);
         }
         request.annotators.push(provenance.columns() as Arc<dyn Annotate>);
+    }
+    let watch = Watch::new(&args.witness, &reading, start)?;
+    if let Some(watch) = &watch {
+        watch.attach(&mut request);
     }
     let (listing, listed) = run.list(&reading)?;
     let make = || Worker {
@@ -150,10 +149,25 @@ fn detect(args: &DetectArgs, form: Option<&str>, start: &Start) -> Result<Exit, 
     let told = kept.into_iter().map(|finding| tell(finding, lineage.as_deref(), known.as_ref())).collect();
     let answer = Answer { told, sums: found.sums, load, suppressed, sources: args.sources.clone() };
     let shown = formats::print(&answer, form, args.limit, start)?;
+    if let Some(watch) = watch {
+        watch.report(&start.printer);
+    }
     Ok(match run.finish(tally, shown, Ended::AtTheEnd) {
         Exit::Done if is_bad => Exit::No,
         exit => exit,
     })
+}
+
+/// What is left out, if a file says so; those that have ended are told.
+fn suppressions(path: Option<&Path>, today: &str, start: &Start) -> Result<Suppressions, Failure> {
+    let suppressions = match path {
+        Some(path) => Suppressions::read(path)?,
+        None => Suppressions::default(),
+    };
+    for ended in suppressions.ended(today) {
+        start.printer.warning(&ended);
+    }
+    Ok(suppressions)
 }
 
 /// One worker of the scan.
