@@ -230,6 +230,9 @@ fn resources(prefix: &str, action: &str, record: &Value) -> BTreeSet<String> {
     if prefix == "ec2" && OF_INSTANCES.contains(&action) {
         return instances(record, request);
     }
+    if prefix == "iam" {
+        return identities(record, request);
+    }
     let mut found = BTreeSet::new();
     let mut look = |_: &str, text: &str| {
         if Arn::parse(text).is_some_and(|arn| arn.service == service_of(prefix, action)) && is_plain(text) {
@@ -258,6 +261,32 @@ fn instances(record: &Value, request: &Value) -> BTreeSet<String> {
             found.insert(format!("arn:{}:ec2:{region}:{account}:instance/{id}", partition(region)));
         }
     });
+    found
+}
+
+/// Whom a call to IAM is about. The ARN of a policy that is attached is not its
+/// resource: the identity is. A record has no path, so that it is left open.
+fn identities(record: &Value, request: &Value) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let (Some(account), Some(region)) = (text(record, &["recipientAccountId"]), text(record, &["awsRegion"]))
+    else {
+        return found;
+    };
+    let kinds = [
+        ("userName", "user"),
+        ("roleName", "role"),
+        ("groupName", "group"),
+        ("instanceProfileName", "instance-profile"),
+    ];
+    for (member, kind) in kinds {
+        if let Some(name) = text(request, &[member]).filter(|name| is_plain(name)) {
+            let start = format!("arn:{}:iam::{account}:{kind}", partition(region));
+            found.extend([format!("{start}/{name}"), format!("{start}/*/{name}")]);
+        }
+    }
+    if found.is_empty() {
+        found.extend(text(request, &["policyArn"]).filter(|arn| is_plain(arn)).map(str::to_owned));
+    }
     found
 }
 

@@ -155,6 +155,18 @@ fn a_policy_names_actions_resources_and_refusals() {
 }
 
 #[test]
+fn who_gets_a_policy_is_the_resource_and_not_the_policy() {
+    let attach = json!({"userName": "mallory", "policyArn": "arn:aws:iam::aws:policy/AdministratorAccess"});
+    let records = [call(1, 0, &noor(), ("iam", "AttachUserPolicy"), attach)];
+    let lineage = lineage(&records);
+    let least = least(&lineage, "noor", &[records.to_vec()]);
+    let resources: Vec<&str> =
+        least.actions["iam:AttachUserPolicy"].resources.iter().map(String::as_str).collect();
+    let user = |name: &str| format!("arn:aws:iam::{ACCOUNT}:user/{name}");
+    assert_eq!(resources, [user("*/mallory"), user("mallory")]);
+}
+
+#[test]
 fn a_name_with_a_wildcard_does_not_widen_the_policy_to_what_it_matches() {
     let records = [call(1, 0, &noor(), ("s3", "GetObject"), json!({"bucketName": "acme", "key": "*"}))];
     let lineage = lineage(&records);
