@@ -222,6 +222,7 @@ fn keys_are_asked_for_once_and_kept_with_where_they_came_from() {
         .desk
         .command(&words)
         .envs([("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE"), ("AWS_SECRET_ACCESS_KEY", "secret-example")])
+        .env("PUGMARK_KEY_FILE", trail.desk.path().join("of-this-service.json"))
         .output()
         .expect("pugmark runs");
     assert!(fetch.stdout.starts_with("✓ proven".as_bytes()), "{}", String::from_utf8_lossy(&fetch.stderr));
@@ -230,10 +231,16 @@ fn keys_are_asked_for_once_and_kept_with_where_they_came_from() {
     assert!(requests[0].contains("/us-east-1/cloudtrail/aws4_request"), "{}", requests[0]);
     assert!(requests[0].ends_with(r#"{"StartTime":1785542400,"EndTime":1785585601}"#), "{}", requests[0]);
     assert!(requests[2].contains(r#""NextToken":"t1""#), "{}", requests[2]);
-    let kept = std::fs::read_to_string(trail.desk.path().join(".config/pugmark/keys.json")).expect("kept");
+    let kept = std::fs::read_to_string(trail.desk.path().join("of-this-service.json")).expect("kept");
     assert!(kept.contains(&format!("ListPublicKeys of {url}, asked 2")), "{kept}");
-    let offline = trail.desk.run_as_is(&["verify", "logs", "--output", "table"]);
-    assert_eq!(offline.code, 0, "{}", offline.stderr);
+    let offline = trail
+        .desk
+        .command(&["verify", "logs", "--output", "table"])
+        .env("PUGMARK_KEY_FILE", trail.desk.path().join("of-this-service.json"))
+        .output()
+        .expect("pugmark runs");
+    assert_eq!(offline.status.code(), Some(0), "{}", String::from_utf8_lossy(&offline.stderr));
+    assert!(!trail.desk.path().join(".config/pugmark/keys.json").exists(), "they are no keys of AWS");
 }
 
 #[test]

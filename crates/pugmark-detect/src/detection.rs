@@ -10,13 +10,14 @@ use rsigma_eval::result::{DetectionBody, ResultBody, RuleHeader};
 use rsigma_eval::{
     EvaluationResult, Event, EventValue, RuleExplanation as Explanation, evaluate_rule, explain_rule,
 };
+use rsigma_parser::CorrelationType;
 use serde_json::{Value, json};
 
 use crate::dispatch::Memory;
 use crate::finding::{Finding, Fold, Source};
 use crate::row::{Columns, Row};
 use crate::sighting::{self, Sighter, Sighting};
-use crate::{RuleSet, RuleText};
+use crate::{GROUPS_MAX, RuleSet, RuleText};
 
 /// Matches kept for correlations; those beyond are counted and told.
 pub const CORRELATED_MAX: usize = 2_000_000;
@@ -64,6 +65,8 @@ pub struct Sums {
     pub tries: u64,
     /// Matches that correlations did not see, because there were too many.
     pub left_out: u64,
+    /// True if correlations had too many groups at a time, and forgot the stalest.
+    pub is_crowded: bool,
 }
 
 /// A match that correlations look at.
@@ -141,7 +144,9 @@ impl Detection {
             }
             let row = Row::new(&columns, index);
             let mut event: Option<Arc<Sighting>> = None;
-            for candidate in std::mem::take(&mut self.candidates) {
+            // Taken out only while it is walked through: the next event fills it again.
+            let candidates = std::mem::take(&mut self.candidates);
+            for candidate in candidates.iter().copied() {
                 self.sums.tries += 1;
                 let rule = &rules.rules[candidate as usize];
                 if evaluate_rule(rule, &row).is_none() {
@@ -149,16 +154,13 @@ impl Detection {
                 }
                 let event = event.get_or_insert_with(|| self.sighter.sight(&columns, index));
                 self.sums.matches += 1;
-                take(
-                    &rules,
-                    self.grouping,
-                    candidate,
-                    event,
-                    &row,
-                    (&mut self.folds, &mut self.correlated, &mut self.sums),
-                );
+                take(&rules, self.grouping, candidate, event, &row, (&mut self.folds, &mut self.correlated));
             }
+            self.candidates = candidates;
             self.sums.events_matched += u64::from(event.is_some());
+        }
+        if self.correlated.len() > 2 * CORRELATED_MAX {
+            self.trim();
         }
     }
 
@@ -175,14 +177,25 @@ impl Detection {
         sums.matches += more.matches;
         sums.tries += more.tries;
         sums.left_out += more.left_out;
+        if self.correlated.len() > 2 * CORRELATED_MAX {
+            self.trim();
+        }
         self
+    }
+
+    /// Sorts the matches for correlations and keeps the earliest of too many:
+    /// the same ones however the input was cut.
+    fn trim(&mut self) {
+        self.correlated.sort_by(|a, b| (&a.event, a.rule).cmp(&(&b.event, b.rule)));
+        self.sums.left_out += self.correlated.len().saturating_sub(CORRELATED_MAX) as u64;
+        self.correlated.truncate(CORRELATED_MAX);
     }
 
     /// Concludes.
     pub fn finish(mut self) -> Findings {
         let rules = Arc::clone(&self.rules);
         let mut findings: Vec<Finding> = Vec::new();
-        for ((rule, key), fold) in self.folds {
+        for ((rule, key), fold) in std::mem::take(&mut self.folds) {
             let text = &rules.texts[rule as usize];
             findings.push(match &key {
                 FoldKey::Actor(actor, _) => fold.finding(Source::Rule, text, actor),
@@ -194,8 +207,8 @@ impl Detection {
                 }
             });
         }
-        self.correlated.sort_by(|a, b| (&a.event, a.rule).cmp(&(&b.event, b.rule)));
-        findings.extend(correlate(&rules, &self.correlated));
+        self.trim();
+        findings.extend(correlate(&rules, &self.correlated, &mut self.sums));
         Finding::sort(&mut findings);
         Findings { findings, sums: self.sums }
     }
@@ -208,19 +221,15 @@ fn take(
     rule: u32,
     event: &Arc<Sighting>,
     row: &Row<'_>,
-    (folds, correlated, sums): (&mut HashMap<(u32, FoldKey), Fold>, &mut Vec<Match>, &mut Sums),
+    (folds, correlated): (&mut HashMap<(u32, FoldKey), Fold>, &mut Vec<Match>),
 ) {
     if let Some(asked) = &rules.asked[rule as usize] {
-        if correlated.len() < CORRELATED_MAX {
-            let value = |field: &u16| {
-                let value = row.get_field(&rules.fields[*field as usize])?;
-                Some((*field, Arc::from(value.as_str()?.as_ref())))
-            };
-            let fields = asked.iter().filter_map(value).collect();
-            correlated.push(Match { rule, event: Arc::clone(event), fields });
-        } else {
-            sums.left_out += 1;
-        }
+        let value = |field: &u16| {
+            let value = row.get_field(&rules.fields[*field as usize])?;
+            Some((*field, Arc::from(value.as_str()?.as_ref())))
+        };
+        let fields = asked.iter().filter_map(value).collect();
+        correlated.push(Match { rule, event: Arc::clone(event), fields });
     }
     if rules.texts[rule as usize].is_silent {
         return;
@@ -267,6 +276,8 @@ struct Burst {
     places: BTreeSet<usize>,
     last: i64,
     timespan: i64,
+    /// Events that were counted, of which only the last few are at hand.
+    counted: u64,
 }
 
 impl Burst {
@@ -283,12 +294,13 @@ impl Burst {
         }
         let actor =
             actors.into_iter().max_by(|a, b| (a.1, b.0).cmp(&(b.1, a.0))).map_or("", |(actor, _)| actor);
-        Finding { details: self.group, ..fold.finding(Source::Correlation, &self.text, actor) }
+        let finding = fold.finding(Source::Correlation, &self.text, actor);
+        Finding { details: self.group, count: finding.count.max(self.counted), ..finding }
     }
 }
 
 /// Sends sorted matches through the correlations.
-fn correlate(rules: &RuleSet, matches: &[Match]) -> Vec<Finding> {
+fn correlate(rules: &RuleSet, matches: &[Match], sums: &mut Sums) -> Vec<Finding> {
     if rules.correlations.is_empty() || matches.is_empty() {
         return Vec::new();
     }
@@ -300,6 +312,7 @@ fn correlate(rules: &RuleSet, matches: &[Match]) -> Vec<Finding> {
     for (place, found) in matches.iter().enumerate() {
         let event = Fields { names: &rules.fields, values: &found.fields, place };
         let seconds = found.event.time.div_euclid(1_000_000);
+        sums.is_crowded |= engine.state_count() >= GROUPS_MAX;
         let fired =
             engine.process_with_detections(&event, vec![header(&rules.texts[found.rule as usize])], seconds);
         for result in &fired {
@@ -321,11 +334,20 @@ fn correlate(rules: &RuleSet, matches: &[Match]) -> Vec<Finding> {
                 places: BTreeSet::new(),
                 last: found.event.time,
                 timespan,
+                counted: 0,
             });
             burst.last = found.event.time;
-            let refs =
-                body.event_refs.iter().flatten().filter_map(|event| event.id.as_ref()?.parse::<usize>().ok());
-            burst.places.extend(refs);
+            if body.correlation_type == CorrelationType::EventCount {
+                burst.counted =
+                    if burst.counted == 0 { body.aggregated_value as u64 } else { burst.counted + 1 };
+            }
+            let refs = body.event_refs.iter().flatten().rev();
+            for known in refs.filter_map(|event| event.id.as_ref()?.parse::<usize>().ok()) {
+                // Those before it were at hand at the last firing.
+                if !burst.places.insert(known) {
+                    break;
+                }
+            }
             // A correlation of correlations has no events but the one that set it off.
             burst.places.insert(place);
         }

@@ -15,6 +15,8 @@ use std::collections::HashMap;
 use crate::gates::{GATES, KEYS, Known, NAMES, TELLING, Tree};
 use crate::row::Columns;
 
+/// Bytes of a value that is remembered; a longer one is hardly the same twice.
+const VALUE_BYTES_MAX: usize = 512;
 /// Values remembered per gate; beyond, memory starts anew.
 const REMEMBERED_MAX: usize = 1 << 16;
 
@@ -68,7 +70,7 @@ impl Dispatch {
     }
 
     fn of_key(&self, values: &[Option<&str>; KEYS]) -> Vec<u32> {
-        let known = Known { first: 0, values };
+        let known = Known::new(0, values);
         let name = values[1].unwrap_or_default().to_lowercase();
         let mut rules = self.open(self.by_name.get(&name).map_or(&[], Vec::as_slice), &known);
         rules.extend(self.open(&self.by_key, &known));
@@ -91,7 +93,7 @@ const ABSENT: &str = "\u{0}absent";
 
 /// Whether what a value rules out may be remembered under it.
 fn is_memorable(value: Option<&str>) -> bool {
-    value.is_none_or(|value| !value.starts_with('\u{0}'))
+    value.is_none_or(|value| value.len() <= VALUE_BYTES_MAX && !value.starts_with('\u{0}'))
 }
 
 impl Memory {
@@ -127,7 +129,7 @@ impl Memory {
                 candidates.extend_from_slice(rules);
                 continue;
             }
-            let open = dispatch.open(rules, &Known { first: gate, values: &[value] });
+            let open = dispatch.open(rules, &Known::new(gate, &[value]));
             candidates.extend_from_slice(&open);
             if !is_memorable(value) {
                 continue;

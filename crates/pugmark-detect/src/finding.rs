@@ -205,10 +205,7 @@ impl Fold {
     }
 }
 
-/// What makes an event itself: its id, or where it lies.
 fn fingerprint(event: &Sighting) -> u128 {
-    if event.id.is_empty() {
-        return xxh3_128(format!("{}@{}", event.object, event.offset).as_bytes());
-    }
-    xxh3_128(event.id.as_bytes())
+    let (id, object, offset) = event.key();
+    xxh3_128(format!("{id}\0{object}\0{offset}").as_bytes())
 }

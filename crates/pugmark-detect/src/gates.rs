@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 
 use pugmark_event::Leaf;
-use rsigma_eval::compiler::compile_detection;
+use rsigma_eval::compiler::{compile_detection, eval_condition};
 use rsigma_eval::{CompiledDetection, Event, EventValue};
 use rsigma_parser::{
     ConditionExpr, Detection, DetectionItem, Modifier, Quantifier, SelectorPattern, SigmaRule, SigmaString,
@@ -48,9 +48,15 @@ pub(crate) struct Known<'a> {
     pub(crate) first: usize,
     /// …up to this one.
     pub(crate) values: &'a [Option<&'a str>],
+    /// Whether a value that is not there is `null`, rather than absent: a column does not tell.
+    is_null: bool,
 }
 
-impl Known<'_> {
+impl<'a> Known<'a> {
+    pub(crate) fn new(first: usize, values: &'a [Option<&'a str>]) -> Known<'a> {
+        Known { first, values, is_null: false }
+    }
+
     fn has(&self, gate: usize) -> bool {
         (self.first..self.first + self.values.len()).contains(&gate)
     }
@@ -60,7 +66,10 @@ impl Event for Known<'_> {
     fn get_field(&self, path: &str) -> Option<EventValue<'_>> {
         let gate = GATES.iter().position(|(_, member)| *member == path)?;
         let value = self.values.get(gate.checked_sub(self.first)?)?;
-        value.map(|text| EventValue::Str(Cow::Borrowed(text)))
+        match value {
+            Some(text) => Some(EventValue::Str(Cow::Borrowed(text))),
+            None => self.is_null.then_some(EventValue::Null),
+        }
     }
 
     fn any_string_value(&self, _pred: &dyn Fn(&str) -> bool) -> bool {
@@ -108,9 +117,12 @@ impl Tree {
         match self {
             Tree::Unknown => None,
             Tree::Test { gate, .. } if !known.has(*gate) => None,
-            Tree::Test { test, .. } => {
+            Tree::Test { gate, test, .. } => {
                 let name = ConditionExpr::Identifier(TEST.to_owned());
-                Some(rsigma_eval::compiler::eval_condition(&name, test, known, &mut Vec::new()))
+                let holds = |known: &Known<'_>| eval_condition(&name, test, known, &mut Vec::new());
+                let absent = holds(known);
+                let is_told = known.values[*gate - known.first].is_some();
+                (is_told || absent == holds(&Known { is_null: true, ..*known })).then_some(absent)
             }
             Tree::Not(tree) => tree.eval(known).map(|holds| !holds),
             Tree::All(trees) => {
@@ -252,7 +264,7 @@ mod tests {
     }
 
     fn keys<'a>(values: &'a [Option<&'a str>; KEYS]) -> Known<'a> {
-        Known { first: 0, values }
+        Known::new(0, values)
     }
 
     const STOP: &str = "  a: {eventSource: cloudtrail.amazonaws.com, eventName: [StopLogging, DeleteTrail]}\n  b: {userIdentity.type: Root}\n";

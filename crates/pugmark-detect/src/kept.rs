@@ -41,14 +41,14 @@ impl Detection {
         let rules = Arc::clone(&self.rules);
         let number = |id: &str| rules.texts.iter().position(|text| text.id == id);
         let mut numbers: BTreeMap<&str, Option<usize>> = BTreeMap::new();
-        let known: HashSet<(u32, Key<'_>)> =
-            self.correlated.iter().map(|found| (found.rule, key(&found.event))).collect();
+        let known: HashSet<(u32, (&str, &str, u64))> =
+            self.correlated.iter().map(|found| (found.rule, found.event.key())).collect();
         let mut recalled = Vec::new();
         for kept in kept {
             let found = *numbers.entry(&kept.rule).or_insert_with(|| number(&kept.rule));
             let Some(rule) = found.filter(|rule| rules.asked[*rule].is_some()) else { continue };
             let rule = rule as u32;
-            if known.contains(&(rule, key(&kept.event))) {
+            if known.contains(&(rule, kept.event.key())) {
                 continue;
             }
             let field = |(index, name): (usize, &String)| {
@@ -85,11 +85,4 @@ impl Detection {
     pub fn latest(&self, now: i64) -> Option<i64> {
         self.correlated.iter().map(|found| found.event.time.min(now)).max()
     }
-}
-
-/// What makes an event itself: its id, or where it lies.
-type Key<'a> = (&'a str, &'a str, u64);
-
-fn key(event: &Sighting) -> Key<'_> {
-    if event.id.is_empty() { ("", &event.object, event.offset) } else { (&event.id, "", 0) }
 }

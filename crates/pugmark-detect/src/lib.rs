@@ -27,6 +27,7 @@ mod load;
 mod news;
 mod observed;
 mod own;
+mod principal;
 mod row;
 mod rule;
 mod sighting;

@@ -9,8 +9,8 @@ use rsigma_eval::{
     CompiledRule, CorrelationConfig, CorrelationEngine, CorrelationEventMode, Engine, compile_rule,
 };
 use rsigma_parser::{
-    CorrelationCondition, CorrelationRule, Detection, FilterRule, LogSource, Modifier, SigmaCollection,
-    SigmaRule, SigmaString, SigmaValue, Status, parse_sigma_yaml,
+    CorrelationCondition, CorrelationRule, Detection, FilterRule, FilterRuleTarget, LogSource, Modifier,
+    SigmaCollection, SigmaRule, SigmaString, SigmaValue, Status, parse_sigma_yaml,
 };
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -251,6 +251,7 @@ impl Loader {
             let uses: Vec<&Asked> = names(&text).filter_map(|name| asked_by_name.get(&name)).collect();
             if text.level < options.level && uses.is_empty() {
                 *self.report.skipped.entry("below the level").or_default() += 1;
+                self.absent.extend(names(&text).map(|name| (name, "below the level")));
                 continue;
             }
             match compile_rule(&rule) {
@@ -276,7 +277,7 @@ impl Loader {
             }
             texts.push(Arc::new(text));
         }
-        let rules = self.filtered(compiled, &mut paths);
+        let rules = self.filtered(compiled, &texts, &mut paths);
         self.report.loaded = texts.len() + correlations.len();
         self.report.broken.sort();
         let told = |Loaded { rule, mut text }: Loaded<CorrelationRule>| {
@@ -339,13 +340,25 @@ impl Loader {
     }
 
     /// Rules with their filters.
-    fn filtered(&mut self, compiled: Vec<CompiledRule>, paths: &mut Paths) -> Vec<CompiledRule> {
+    fn filtered(
+        &mut self,
+        compiled: Vec<CompiledRule>,
+        texts: &[Arc<RuleText>],
+        paths: &mut Paths,
+    ) -> Vec<CompiledRule> {
         if self.filters.is_empty() {
             return compiled;
         }
         let mut engine = Engine::new();
         engine.extend_compiled_rules(compiled);
-        for (filter, file, line) in std::mem::take(&mut self.filters) {
+        for (mut filter, file, line) in std::mem::take(&mut self.filters) {
+            if let Err(name) = aim(&mut filter, texts) {
+                match self.absent.get(&name) {
+                    Some(reason) => *self.report.skipped.entry(reason).or_default() += 1,
+                    None => self.broken(&file, line, format!("it refers to `{name}`, which is no rule here")),
+                }
+                continue;
+            }
             if filter.logsource.as_ref().is_some_and(|source| !is_for_cloudtrail(source)) {
                 *self.report.skipped.entry("not for CloudTrail").or_default() += 1;
                 continue;
@@ -365,6 +378,27 @@ impl Loader {
 enum Trouble {
     Skip(&'static str),
     Broken(String),
+}
+
+/// Names the rules of a filter by their ids, as the evaluator knows them.
+///
+/// # Errors
+/// One of them, if none is there.
+fn aim(filter: &mut FilterRule, texts: &[Arc<RuleText>]) -> Result<(), String> {
+    let FilterRuleTarget::Specific(names) = &mut filter.rules else { return Ok(()) };
+    let is_called = |text: &RuleText, name: &str| {
+        [text.id.as_str(), &text.title].contains(&name) || text.name.as_deref() == Some(name)
+    };
+    let found: Vec<String> = names
+        .iter()
+        .filter_map(|name| texts.iter().find(|text| is_called(text, name)))
+        .map(|text| text.id.clone())
+        .collect();
+    if found.is_empty() {
+        return Err(names.first().cloned().unwrap_or_default());
+    }
+    *names = found;
+    Ok(())
 }
 
 /// What a correlation asks of the matches of one rule.
@@ -459,7 +493,7 @@ fn id_of(id: Option<&str>, text: &str) -> String {
 }
 
 /// Why a file is not even parsed.
-fn refusal(text: &str) -> Option<(usize, String)> {
+pub(crate) fn refusal(text: &str) -> Option<(usize, String)> {
     if text.len() > FILE_BYTES_MAX {
         return Some((1, format!("a file of rules has at most {FILE_BYTES_MAX} bytes")));
     }

@@ -6,6 +6,8 @@ use std::net::IpAddr;
 use arrow::array::{Array, AsArray, BooleanArray, ListArray, StringViewArray, TimestampMicrosecondArray};
 use pugmark_event::{EventBatch, Leaf, Projection};
 
+use crate::principal::principal;
+
 /// One event.
 #[derive(Clone, Copy, Debug)]
 pub struct Observed<'a> {
@@ -102,37 +104,9 @@ impl<'a> Observed<'a> {
         self.text(Leaf::IdentityInvokedBy).is_some() || self.text(Leaf::IdentityType) == Some("AWSService")
     }
 
-    /// Who acted, by a name that outlives credentials: the actor at the root of the chain where that
-    /// is known; else the role, user or service. Services begin with `service/`.
+    /// Who acted, by a name that outlives credentials.
     pub(crate) fn principal(self) -> Cow<'a, str> {
-        if let Some(actor) = self.text(Leaf::Actor) {
-            return Cow::Borrowed(actor);
-        }
-        if let Some(issuer) = self.text(Leaf::IssuerArn) {
-            return match issuer.split_once("/aws-service-role/") {
-                Some((_, rest)) => Cow::Owned(format!("service/{}", rest.split('/').next().unwrap_or(rest))),
-                None => Cow::Borrowed(issuer),
-            };
-        }
-        if let Some(user) = self.text(Leaf::BehalfUserId) {
-            return Cow::Borrowed(user);
-        }
-        match (self.text(Leaf::IdentityType), self.text(Leaf::IdentityArn)) {
-            (Some("AWSService") | None, _) => {
-                let service = self.text(Leaf::IdentityInvokedBy).unwrap_or("unknown");
-                Cow::Owned(format!("service/{service}"))
-            }
-            (_, Some(arn)) => without_session(arn),
-            (_, None) => self.nameless(),
-        }
-    }
-
-    /// Somebody without an ARN: by the unique id, without the session's name.
-    fn nameless(self) -> Cow<'a, str> {
-        let account = self.text(Leaf::IdentityAccountId).unwrap_or("unknown account");
-        let id = self.text(Leaf::IdentityPrincipalId).map(|id| id.split(':').next().unwrap_or(id));
-        let name = id.or(self.text(Leaf::IdentityUserName)).unwrap_or("somebody");
-        Cow::Owned(format!("{name} of {account}"))
+        principal(&|leaf| self.text(leaf))
     }
 
     /// The credential of one session: its id where that is known, else the temporary access key.
@@ -178,14 +152,6 @@ impl<'a> Observed<'a> {
     }
 }
 
-/// The role of a role session's ARN; other ARNs as they are.
-fn without_session(arn: &str) -> Cow<'_, str> {
-    match arn.split_once(":assumed-role/").and_then(|(head, rest)| Some((head, rest.split_once('/')?.0))) {
-        Some((head, role)) => Cow::Owned(format!("{head}:assumed-role/{role}")),
-        None => Cow::Borrowed(arn),
-    }
-}
-
 /// True for addresses that are somebody's on the Internet (IANA special-purpose registries; the
 /// blocks for documentation count as public: they stand for public addresses in examples).
 fn is_public(address: IpAddr) -> bool {
@@ -223,11 +189,5 @@ mod tests {
         ] {
             assert!(!is_public(private.parse().expect("an address")), "{private}");
         }
-    }
-
-    #[test]
-    fn a_session_is_its_role() {
-        assert_eq!(without_session("arn:aws:sts::1:assumed-role/r/s"), "arn:aws:sts::1:assumed-role/r");
-        assert_eq!(without_session("arn:aws:iam::1:user/a/b"), "arn:aws:iam::1:user/a/b");
     }
 }

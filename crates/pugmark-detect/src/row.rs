@@ -126,7 +126,21 @@ pub(crate) struct Row<'a> {
     columns: &'a Columns<'a>,
     index: usize,
     record: OnceCell<Value>,
-    parsed: Vec<(Leaf, OnceCell<Value>)>,
+    parsed: [Parsed; JSON.len()],
+}
+
+/// What was made of a JSON column of one event.
+struct Parsed {
+    leaf: Leaf,
+    value: OnceCell<Value>,
+    /// The text without blanks, if it has any.
+    compact: OnceCell<Option<String>>,
+}
+
+impl Parsed {
+    fn new(leaf: Leaf) -> Parsed {
+        Parsed { leaf, value: OnceCell::new(), compact: OnceCell::new() }
+    }
 }
 
 /// Columns that are parsed where a rule looks inside.
@@ -135,7 +149,7 @@ const JSON: [Leaf; 4] =
 
 impl<'a> Row<'a> {
     pub(crate) fn new(columns: &'a Columns<'a>, row: usize) -> Row<'a> {
-        let parsed = JSON.map(|leaf| (leaf, OnceCell::new())).into();
+        let parsed = JSON.map(Parsed::new);
         Row { columns, index: row, record: OnceCell::new(), parsed }
     }
 
@@ -158,12 +172,26 @@ impl<'a> Row<'a> {
         if is_named { self.of_record(path) } else { None }
     }
 
+    /// A JSON column as text, if it is an object or a list.
+    fn whole<'b>(&'b self, leaf: Leaf, text: &'b str) -> EventValue<'b> {
+        if !text.starts_with(['{', '[']) {
+            let value: Value = serde_json::from_str(text).unwrap_or_default();
+            return owned(&EventValue::from(&value));
+        }
+        let known = self.parsed.iter().find(|parsed| parsed.leaf == leaf);
+        EventValue::Str(match known.map(|parsed| parsed.compact.get_or_init(|| compact(text))) {
+            Some(Some(compact)) => Cow::Borrowed(compact),
+            Some(None) => Cow::Borrowed(text),
+            None => compact(text).map_or(Cow::Borrowed(text), Cow::Owned),
+        })
+    }
+
     fn inside(&self, leaf: Leaf, rest: &str, path: &str) -> Option<EventValue<'_>> {
-        let Some((_, cell)) = self.parsed.iter().find(|(known, _)| *known == leaf) else {
+        let Some(parsed) = self.parsed.iter().find(|parsed| parsed.leaf == leaf) else {
             return self.of_record(path);
         };
         let text = self.columns.text(leaf, self.index)?;
-        get(cell.get_or_init(|| serde_json::from_str(text).unwrap_or_default()), rest)
+        get(parsed.value.get_or_init(|| serde_json::from_str(text).unwrap_or_default()), rest)
     }
 }
 
@@ -190,17 +218,12 @@ fn owned(value: &EventValue<'_>) -> EventValue<'static> {
     }
 }
 
-/// The text of a JSON column as published rules expect it: without blanks between tokens.
-fn compact(text: &str) -> EventValue<'_> {
-    if !text.starts_with(['{', '[']) {
-        let value: Value = serde_json::from_str(text).unwrap_or_default();
-        return owned(&EventValue::from(&value));
-    }
+/// The text of a JSON column as published rules expect it, without blanks
+/// between tokens; `None` if it is so already.
+fn compact(text: &str) -> Option<String> {
     let is_spread = memmem::find(text.as_bytes(), b"\": ").is_some() || text.contains('\n');
-    match is_spread.then(|| serde_json::from_str::<Value>(text)) {
-        Some(Ok(value)) => EventValue::Str(Cow::Owned(value.to_string())),
-        _ => EventValue::Str(Cow::Borrowed(text)),
-    }
+    let value: Value = is_spread.then(|| serde_json::from_str(text).ok()).flatten()?;
+    Some(value.to_string())
 }
 
 impl Event for Row<'_> {
@@ -216,14 +239,15 @@ impl Event for Row<'_> {
         match access {
             Access::Text(leaf) => match columns.text(*leaf, self.index) {
                 Some(text) => Some(EventValue::Str(Cow::Borrowed(text))),
-                None => self.odd(path),
+                // A list where an object belongs has no members, as for the dispatch.
+                None => self.odd(path).filter(EventValue::is_null),
             },
             Access::Flag(leaf) => match columns.flag(*leaf, self.index) {
                 Some(flag) => Some(EventValue::Bool(flag)),
                 None => self.odd(path),
             },
             Access::Whole(leaf) => match columns.text(*leaf, self.index) {
-                Some(text) => Some(compact(text)),
+                Some(text) => Some(self.whole(*leaf, text)),
                 None => self.odd(path),
             },
             Access::Inside(leaf, rest) => self.inside(*leaf, rest, path),
@@ -265,6 +289,7 @@ mod tests {
     #[test]
     fn a_json_column_is_searched_without_blanks() {
         let text = "{\"a\": {\"b\": 1}}";
-        assert_eq!(compact(text), EventValue::Str(Cow::Borrowed("{\"a\":{\"b\":1}}")));
+        assert_eq!(compact(text).as_deref(), Some("{\"a\":{\"b\":1}}"));
+        assert_eq!(compact("{\"a\":1}"), None);
     }
 }

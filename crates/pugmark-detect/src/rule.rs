@@ -38,45 +38,34 @@ pub struct RuleText {
     pub is_silent: bool,
 }
 
-impl RuleText {
-    pub(crate) fn of_rule(rule: &SigmaRule, id: String, (file, line): (&str, usize)) -> RuleText {
+/// What a rule and a correlation say alike, in members of the same names.
+macro_rules! words {
+    ($rule:expr, $id:expr, $place:expr, $is_correlation:expr) => {
         RuleText {
-            id,
-            name: rule.name.clone(),
-            title: rule.title.clone(),
-            level: Level::of(rule.level),
-            description: rule.description.clone().unwrap_or_default(),
-            tags: rule.tags.clone(),
-            falsepositives: rule.falsepositives.clone(),
-            references: rule.references.clone(),
-            author: rule.author.clone().unwrap_or_default(),
-            file: file.to_owned(),
-            line,
-            is_correlation: false,
+            id: $id,
+            name: $rule.name.clone(),
+            title: $rule.title.clone(),
+            level: Level::of($rule.level),
+            description: $rule.description.clone().unwrap_or_default(),
+            tags: $rule.tags.clone(),
+            falsepositives: $rule.falsepositives.clone(),
+            references: $rule.references.clone(),
+            author: $rule.author.clone().unwrap_or_default(),
+            file: $place.0.to_owned(),
+            line: $place.1,
+            is_correlation: $is_correlation,
             is_silent: false,
         }
+    };
+}
+
+impl RuleText {
+    pub(crate) fn of_rule(rule: &SigmaRule, id: String, place: (&str, usize)) -> RuleText {
+        words!(rule, id, place, false)
     }
 
-    pub(crate) fn of_correlation(
-        rule: &CorrelationRule,
-        id: String,
-        (file, line): (&str, usize),
-    ) -> RuleText {
-        RuleText {
-            id,
-            name: rule.name.clone(),
-            title: rule.title.clone(),
-            level: Level::of(rule.level),
-            description: rule.description.clone().unwrap_or_default(),
-            tags: rule.tags.clone(),
-            falsepositives: rule.falsepositives.clone(),
-            references: rule.references.clone(),
-            author: rule.author.clone().unwrap_or_default(),
-            file: file.to_owned(),
-            line,
-            is_correlation: true,
-            is_silent: false,
-        }
+    pub(crate) fn of_correlation(rule: &CorrelationRule, id: String, place: (&str, usize)) -> RuleText {
+        words!(rule, id, place, true)
     }
 
     /// ATT&CK techniques, such as `T1562.008`, in the order of the tags.

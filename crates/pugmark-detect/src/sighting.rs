@@ -6,6 +6,7 @@ use std::sync::Arc;
 use pugmark_event::{Leaf, Projection};
 use serde::{Deserialize, Serialize};
 
+use crate::principal::{self, principal};
 use crate::row::Columns;
 
 /// One event, as findings show it.
@@ -62,6 +63,13 @@ pub struct Caller {
     pub agent: Box<str>,
 }
 
+impl Sighting {
+    /// What makes an event itself: its id, or else where it lies.
+    pub(crate) fn key(&self) -> (&str, &str, u64) {
+        if self.id.is_empty() { ("", &self.object, self.offset) } else { (&self.id, "", 0) }
+    }
+}
+
 /// Leaves that a sighting is made of; those of lineage are filled if somebody does.
 pub(crate) fn leaves() -> Projection {
     [
@@ -73,19 +81,14 @@ pub(crate) fn leaves() -> Projection {
         Leaf::RecipientAccountId,
         Leaf::AwsRegion,
         Leaf::IdentityArn,
-        Leaf::IdentityType,
-        Leaf::IdentityInvokedBy,
-        Leaf::IdentityUserName,
-        Leaf::IdentityPrincipalId,
-        Leaf::IdentityAccountId,
         Leaf::IdentityAccessKeyId,
-        Leaf::IssuerArn,
         Leaf::SourceIpAddress,
         Leaf::UserAgent,
         Leaf::SourceObject,
         Leaf::SourceOffset,
     ]
     .into_iter()
+    .chain(principal::LEAVES)
     .collect()
 }
 
@@ -112,7 +115,7 @@ impl Sighter {
             region: text(Leaf::AwsRegion).into(),
         };
         let caller = Caller {
-            actor: actor(columns, row).into(),
+            actor: principal(&|leaf| columns.text(leaf, row).filter(|text| !text.is_empty())).into(),
             arn: text(Leaf::IdentityArn).into(),
             session: text(Leaf::Session).into(),
             key: text(Leaf::IdentityAccessKeyId).into(),
@@ -129,24 +132,6 @@ impl Sighter {
             offset: columns.offset(row),
         })
     }
-}
-
-/// Who acted, by a name that outlives temporary keys.
-fn actor<'a>(columns: &'a Columns<'_>, row: usize) -> &'a str {
-    let leaves = [
-        Leaf::Actor,
-        Leaf::IssuerArn,
-        Leaf::IdentityArn,
-        Leaf::IdentityInvokedBy,
-        Leaf::IdentityUserName,
-        Leaf::IdentityPrincipalId,
-        Leaf::IdentityAccountId,
-        Leaf::IdentityType,
-    ];
-    leaves
-        .iter()
-        .find_map(|leaf| columns.text(*leaf, row).filter(|text| !text.is_empty()))
-        .unwrap_or_default()
 }
 
 fn kept<T: Clone + Eq + std::hash::Hash>(known: &mut HashMap<T, Arc<T>>, value: T) -> Arc<T> {

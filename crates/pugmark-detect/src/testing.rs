@@ -16,11 +16,12 @@ use std::sync::Arc;
 
 use pugmark_decode::{Plan, decode};
 use pugmark_event::{EventBatch, Projection};
-use rsigma_parser::{SigmaCollection, parse_sigma_yaml};
+use rsigma_parser::parse_sigma_yaml;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::{Detection, Grouping, LoadOptions, RuleFile, RuleSet};
+use crate::load::{documents, refusal};
+use crate::{Detection, Grouping, LoadOptions, RuleFile, RuleSet, RuleText};
 
 /// How one test ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -91,56 +92,69 @@ fn xml(text: &str) -> String {
     out
 }
 
-/// Runs the tests of every file, each file for itself.
+/// Runs the tests of every rule in `files`, which are loaded together.
 pub fn run_tests(files: &[RuleFile<'_>], options: &LoadOptions) -> TestReport {
-    let mut report = TestReport::default();
-    for file in files {
-        let Ok(collection) = parse_sigma_yaml(file.text) else { continue };
-        let (rules, _) = RuleSet::load(std::slice::from_ref(file), options);
-        of_file(file.name, &collection, &Arc::new(rules), &mut report);
+    let (rules, _) = RuleSet::load(files, options);
+    let mut runner = Runner { rules: Arc::new(rules), report: TestReport::default() };
+    for file in files.iter().filter(|file| refusal(file.text).is_none()) {
+        for (_, text) in documents(file.text) {
+            let Ok(collection) = parse_sigma_yaml(text) else { continue };
+            for rule in &collection.rules {
+                let tests = rule.custom_attributes.get("tests").map(serde_json::to_value);
+                let named = (file.name, rule.title.as_str(), rule.id.as_deref());
+                runner.run(named, tests.and_then(Result::ok).as_ref(), of_rule);
+            }
+            for rule in &collection.correlations {
+                let tests = rule.custom_attributes.get("tests").map(serde_json::to_value);
+                let named = (file.name, rule.title.as_str(), rule.id.as_deref());
+                runner.run(named, tests.and_then(Result::ok).as_ref(), of_correlation);
+            }
+        }
     }
-    report
+    runner.report
 }
 
-fn of_file(file: &str, collection: &SigmaCollection, rules: &Arc<RuleSet>, report: &mut TestReport) {
-    for rule in &collection.rules {
-        let id = rule.id.clone().unwrap_or_default();
-        let tests = rule.custom_attributes.get("tests").and_then(|tests| serde_json::to_value(tests).ok());
-        let tests = tests.as_ref().and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-        let is_silent = rules.texts().any(|text| text.id == id && text.is_silent);
-        if tests.is_empty() && !is_silent {
-            report.untested.push(rule.title.clone());
+struct Runner {
+    rules: Arc<RuleSet>,
+    report: TestReport,
+}
+
+impl Runner {
+    /// Runs the tests of a document by file, title and id.
+    fn run(
+        &mut self,
+        (file, title, id): (&str, &str, Option<&str>),
+        tests: Option<&Value>,
+        judge: fn(&Value, &str, &Arc<RuleSet>) -> Result<(), String>,
+    ) {
+        let is_meant = |text: &&Arc<RuleText>| match id {
+            Some(id) => text.id == id,
+            None => text.file == file && text.title == title,
+        };
+        let loaded = self.rules.texts().find(is_meant).cloned();
+        let tests = tests.and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        if tests.is_empty() && loaded.as_ref().is_some_and(|text| !text.is_silent) {
+            self.report.untested.push(title.to_owned());
         }
-        for test in tests {
-            let failure = of_rule(test, &id, rules).err();
-            let name = test["name"].as_str().unwrap_or("a test without a name").to_owned();
-            let (file, title) = (file.to_owned(), rule.title.clone());
-            report.outcomes.push(TestOutcome { file, rule: id.clone(), title, name, failure });
-        }
-    }
-    for rule in &collection.correlations {
-        let id = rule.id.clone().unwrap_or_default();
-        let tests = rule.custom_attributes.get("tests").and_then(|tests| serde_json::to_value(tests).ok());
-        let tests = tests.as_ref().and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-        let is_silent = rules.texts().any(|text| text.id == id && text.is_silent);
-        if tests.is_empty() && !is_silent {
-            report.untested.push(rule.title.clone());
-        }
-        for test in tests {
-            let failure = of_correlation(test, &id, rules).err();
-            let name = test["name"].as_str().unwrap_or("a test without a name").to_owned();
-            let (file, title) = (file.to_owned(), rule.title.clone());
-            report.outcomes.push(TestOutcome { file, rule: id.clone(), title, name, failure });
+        for one in tests {
+            let failure = match &loaded {
+                Some(text) => judge(one, &text.id, &self.rules).err(),
+                None => Some("the rule does not load".to_owned()),
+            };
+            self.report.outcomes.push(TestOutcome {
+                file: file.to_owned(),
+                rule: loaded.as_ref().map_or_else(String::new, |text| text.id.clone()),
+                title: title.to_owned(),
+                name: one["name"].as_str().unwrap_or("a test without a name").to_owned(),
+                failure,
+            });
         }
     }
 }
 
-fn of_rule(test: &Value, id: &str, rules: &RuleSet) -> Result<(), String> {
+fn of_rule(test: &Value, id: &str, rules: &Arc<RuleSet>) -> Result<(), String> {
     let wanted = test["match"].as_bool().ok_or("it lacks `match: true` or `match: false`")?;
     let batches = decoded(&[&test["event"]])?;
-    if !rules.texts().any(|text| text.id == id) {
-        return Err("the rule does not load".to_owned());
-    }
     let matches =
         batches.iter().any(|batch| rules.matching(batch).iter().flatten().any(|found| *found == id));
     match (wanted, matches) {
@@ -153,9 +167,6 @@ fn of_rule(test: &Value, id: &str, rules: &RuleSet) -> Result<(), String> {
 fn of_correlation(test: &Value, id: &str, rules: &Arc<RuleSet>) -> Result<(), String> {
     let wanted = test["findings"].as_u64().ok_or("it lacks `findings: N`")?;
     let events = test["events"].as_array().ok_or("it lacks a list of `events`")?;
-    if !rules.texts().any(|text| text.id == id) {
-        return Err("the correlation does not load".to_owned());
-    }
     let mut detection = Detection::new(Arc::clone(rules), Grouping::Actor);
     for batch in decoded(&events.iter().collect::<Vec<_>>())? {
         detection.read(&batch);

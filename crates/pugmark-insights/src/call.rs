@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use arrow::array::{Array, BooleanArray, StringViewArray, TimestampMicrosecondArray};
-use pugmark_event::{EventBatch, Leaf, Projection};
+use pugmark_event::{EventBatch, Leaf, Projection, without_session};
 
 use crate::{Category, InsightType, Selector};
 
@@ -87,12 +87,7 @@ impl<'a> Call<'a> {
 
     /// Whom the call is attributed to: the ARN without a session's name, or the calling service.
     pub(crate) fn identity(&self) -> Option<Cow<'a, str>> {
-        let Some(arn) = self.identity_arn else { return self.invoked_by.map(Cow::Borrowed) };
-        let role = arn.split_once(":assumed-role/").and_then(|(head, rest)| {
-            let (role, _session) = rest.split_once('/')?;
-            Some(Cow::Owned(format!("{head}:assumed-role/{role}")))
-        });
-        Some(role.unwrap_or(Cow::Borrowed(arn)))
+        self.identity_arn.map(without_session).or(self.invoked_by.map(Cow::Borrowed))
     }
 }
 

@@ -311,15 +311,18 @@ impl Counts {
         self.insights_until(settings, None)
     }
 
-    /// As [`Counts::insights`], as if nothing were known of `until` (minutes since 1970) and later.
-    pub(crate) fn insights_until(&mut self, settings: &Settings, until: Option<u32>) -> Vec<Insight> {
+    /// As [`Counts::insights`], of incidents that began in these minutes (since 1970), as if nothing were
+    /// known of what comes after.
+    pub(crate) fn insights_until(&mut self, settings: &Settings, within: Option<(u32, u32)>) -> Vec<Insight> {
+        let (since, until) = (within.map_or(0, |within| within.0), within.map(|within| within.1));
         self.measure();
         let mut found = Vec::new();
         for (key, cells) in &self.series {
             let Some(span) = self.span(*key, until) else { continue };
             let mut minutes = cells.minutes();
             minutes.truncate(minutes.partition_point(|(minute, _)| *minute <= span.last));
-            for incident in incidents(&minutes, span, settings) {
+            let fresh = incidents(&minutes, span, settings).into_iter().filter(|found| found.start >= since);
+            for incident in fresh {
                 found.extend(self.records(*key, cells, &incident, settings));
             }
         }

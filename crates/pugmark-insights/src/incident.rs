@@ -174,11 +174,16 @@ impl Watch<'_> {
             return bound;
         }
         let from = minute.saturating_sub(self.settings.baseline_minutes).max(self.span.first);
+        // Past incidents are in order, and none overlaps another.
+        let is_past = |minute: &u32| {
+            let next = self.past.partition_point(|past| past.end <= *minute);
+            self.past.get(next).is_some_and(|past| past.contains(minute))
+        };
         let mut busy: Vec<u64> = self
             .line
             .within(&(from..minute))
             .iter()
-            .filter(|(minute, _)| !self.past.iter().any(|past| past.contains(minute)))
+            .filter(|(minute, _)| !is_past(minute))
             .map(|(_, count)| *count)
             .collect();
         let bound = if busy.len() < self.settings.busy_minutes {

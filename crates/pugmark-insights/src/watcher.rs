@@ -60,8 +60,11 @@ impl Watcher {
         if self.asked.is_none_or(|asked| asked / FORGET_EVERY != until / FORGET_EVERY) {
             self.forget(until.saturating_sub(KEPT_MINUTES));
         }
-        self.asked = Some(until);
-        let found = self.counts.insights_until(&self.settings, Some(until));
+        // What lies farther back than an incident can last was told in its time: with the days that are
+        // forgotten the baselines of the first ones kept change, and old nights would become news.
+        let margin = self.settings.incident_minutes_max + self.settings.lateness_minutes;
+        let since = self.asked.replace(until).map_or(0, |asked| asked.saturating_sub(margin));
+        let found = self.counts.insights_until(&self.settings, Some((since, until)));
         found.into_iter().filter_map(|insight| self.tell(insight)).collect()
     }
 

@@ -18,7 +18,7 @@ mod lenient;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use pugmark_event::{DefectKind, format_time};
+use pugmark_event::{DefectKind, format_time, is_account};
 
 use crate::digest::S3Place;
 use crate::gather::{DigestFile, Evidence, LogFile};
@@ -123,8 +123,7 @@ impl Names {
         let (arn, trail) = run.trail_arn.split_once(":trail/")?;
         let parts: Vec<&str> = arn.split(':').collect();
         let ["arn", partition, "cloudtrail", home_region, account] = parts[..] else { return None };
-        let is_account = account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
-        if partition.is_empty() || home_region.is_empty() || !is_account || trail.is_empty() {
+        if partition.is_empty() || home_region.is_empty() || !is_account(account) || trail.is_empty() {
             return None;
         }
         let region = if run.region.is_empty() { home_region } else { &run.region };

@@ -12,7 +12,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use pugmark_event::{format_time, parse_time};
+use pugmark_event::{format_time, is_account, parse_time};
 use serde::Deserialize;
 use serde::de::{self, Deserializer, SeqAccess, Visitor};
 
@@ -368,8 +368,4 @@ fn optional_time(member: &'static str, text: &Present<'_>) -> Result<Option<i64>
     let Some(text) = &text.0 else { return Ok(None) };
     let time = parse_time(text.as_bytes());
     time.map(Some).ok_or(DigestFault::Member { member, reason: "is not a time" })
-}
-
-fn is_account(text: &str) -> bool {
-    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
 }

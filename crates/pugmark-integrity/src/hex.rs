@@ -1,7 +1,7 @@
 //! Hexadecimal text as digests hold it: lower case, two digits a byte.
 
 /// The bytes that `text` spells in lower case.
-pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
+pub fn decode(text: &str) -> Option<Vec<u8>> {
     pairs(text, |digit| match digit {
         b'0'..=b'9' => Some(digit - b'0'),
         b'a'..=b'f' => Some(digit - b'a' + 10),
@@ -15,7 +15,7 @@ pub(crate) fn decode_any_case(text: &str) -> Option<Vec<u8>> {
 }
 
 /// A SHA-256 as digests spell it.
-pub(crate) fn decode_hash(text: &str) -> Option<[u8; 32]> {
+pub fn decode_hash(text: &str) -> Option<[u8; 32]> {
     if text.len() == 64 { decode(text)?.try_into().ok() } else { None }
 }
 

@@ -40,7 +40,7 @@ pub use digest::{
     SIGNATURE_ALGORITHM,
 };
 pub use gather::{Content, DigestFile, Evidence, LogFile, Reading, gather};
-pub use hex::encode as hex;
+pub use hex::{decode as unhex, decode_hash, encode as hex};
 pub use judge::{Question, judge, verify};
 pub use keys::{KeyFault, KeyReason, PublicKey, PublicKeys, fingerprint};
 pub use name::{ChainId, DigestName};

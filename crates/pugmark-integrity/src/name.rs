@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use pugmark_event::parse_time;
+use pugmark_event::{is_account, is_region, parse_time};
 
 use crate::digest::file_name;
 
@@ -61,7 +61,11 @@ impl DigestName {
         let (trail, home_region) = rest.rsplit_once('_')?;
         let is_time = end.len() == 16 && end.as_bytes()[8] == b'T' && end.ends_with('Z');
         let account = account.get(account.len().checked_sub(12)?..)?;
-        if !is_time || trail.is_empty() || !account.bytes().all(|byte| byte.is_ascii_digit()) {
+        if !is_time || trail.is_empty() || !is_account(account) {
+            return None;
+        }
+        // A digest is somebody's text until it is proven, and a Region becomes part of an address.
+        if !is_region(region) || !is_region(home_region) {
             return None;
         }
         Some(DigestName {

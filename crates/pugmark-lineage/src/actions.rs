@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use crate::mentions::{text, verb};
+use crate::mentions::{text, verb, without_version};
 
 /// What a call needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,7 +145,7 @@ const ALIKE: [&str; 76] = [
 fn s3(name: &str) -> Needed<'_> {
     let action = match name {
         "HeadObject" | "SelectObjectContent" => "GetObject",
-        "HeadBucket" | "ListObjects" | "ListObjectsV2" => "ListBucket",
+        "HeadBucket" | "ListObjects" => "ListBucket",
         "ListObjectVersions" => "ListBucketVersions",
         "ListBuckets" => "ListAllMyBuckets",
         "ListMultipartUploads" => "ListBucketMultipartUploads",
@@ -154,8 +154,7 @@ fn s3(name: &str) -> Needed<'_> {
         | "UploadPart"
         | "UploadPartCopy"
         | "CompleteMultipartUpload"
-        | "CopyObject"
-        | "PostObject" => "PutObject",
+        | "CopyObject" => "PutObject",
         "DeleteObjects" => "DeleteObject",
         "GetBucketEncryption" => "GetEncryptionConfiguration",
         "PutBucketEncryption" | "DeleteBucketEncryption" => "PutEncryptionConfiguration",
@@ -167,15 +166,11 @@ fn s3(name: &str) -> Needed<'_> {
         "PutBucketReplication" | "DeleteBucketReplication" => "PutReplicationConfiguration",
         "GetBucketAccelerateConfiguration" => "GetAccelerateConfiguration",
         "PutBucketAccelerateConfiguration" => "PutAccelerateConfiguration",
-        "GetBucketNotificationConfiguration" => "GetBucketNotification",
-        "PutBucketNotificationConfiguration" => "PutBucketNotification",
         "GetBucketCors" => "GetBucketCORS",
         "DeleteBucketCors" | "PutBucketCors" => "PutBucketCORS",
         "DeleteBucketTagging" => "PutBucketTagging",
-        "GetPublicAccessBlock" => "GetBucketPublicAccessBlock",
-        "PutPublicAccessBlock" | "DeletePublicAccessBlock" => "PutBucketPublicAccessBlock",
-        "GetObjectLockConfiguration" => "GetBucketObjectLockConfiguration",
-        "PutObjectLockConfiguration" => "PutBucketObjectLockConfiguration",
+        "DeleteBucketPublicAccessBlock" => "PutBucketPublicAccessBlock",
+        "DeleteAccountPublicAccessBlock" => "PutAccountPublicAccessBlock",
         _ if S3_ALIKE.contains(&name) => name,
         _ => return Needed::Untold,
     };
@@ -183,7 +178,13 @@ fn s3(name: &str) -> Needed<'_> {
 }
 
 /// Calls of S3 that are named as their actions are.
-const S3_ALIKE: [&str; 40] = [
+const S3_ALIKE: [&str; 46] = [
+    "GetBucketPublicAccessBlock",
+    "PutBucketPublicAccessBlock",
+    "GetAccountPublicAccessBlock",
+    "PutAccountPublicAccessBlock",
+    "GetBucketObjectLockConfiguration",
+    "PutBucketObjectLockConfiguration",
     "GetObject",
     "PutObject",
     "DeleteObject",
@@ -256,15 +257,6 @@ fn dynamodb<'a>(name: &'a str, request: &Value) -> Needed<'a> {
         _ => name,
     };
     Needed::Action("dynamodb", action)
-}
-
-/// `CreateFunction` of `CreateFunction20150331v2`: Lambda and `CloudFront` write the date of their API behind the name.
-fn without_version(name: &str) -> &str {
-    let bare =
-        name.trim_end_matches(|letter: char| letter.is_ascii_digit() || letter == '_' || letter == 'v');
-    let is_date =
-        name.get(bare.len()..).is_some_and(|rest| rest.bytes().filter(u8::is_ascii_digit).count() >= 8);
-    if is_date { bare } else { name }
 }
 
 #[cfg(test)]

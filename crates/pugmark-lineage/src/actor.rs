@@ -8,6 +8,7 @@ use crate::caller::{ActorClass, Caller, is_instance};
 use crate::lineage::Lineage;
 use crate::link::{Confidence, LinkKind};
 use crate::session::Session;
+use pugmark_event::is_account;
 
 /// What an actor is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -91,7 +92,7 @@ impl<'a> Actor<'a> {
     /// The account, where the name has one.
     pub fn account(self) -> Option<&'a str> {
         let account = self.text().rsplit_once('@')?.1;
-        crate::credentials::is_account(account).then_some(account)
+        is_account(account).then_some(account)
     }
 
     /// All parties at whose root it stands, by first event; see [`Session::is_session`].

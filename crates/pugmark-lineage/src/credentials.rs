@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use pugmark_event::{Leaf, format_time};
+use pugmark_event::{Leaf, format_time, is_account};
 
 use crate::activity::{Activity, Counted};
 use crate::caller::Caller;
@@ -321,11 +321,6 @@ impl Use {
             activity: Activity::default(),
         }
     }
-}
-
-/// Twelve digits.
-pub(crate) fn is_account(text: &str) -> bool {
-    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// The time that a whole input covers, by account.

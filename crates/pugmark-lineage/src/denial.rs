@@ -119,22 +119,29 @@ impl Denial {
     }
 }
 
-/// Error codes by which services refuse a caller they know.
-fn is_denial(code: &str) -> bool {
-    let code = code.strip_prefix("Client.").unwrap_or(code);
-    matches!(
-        code,
-        "AccessDenied"
-            | "AccessDeniedException"
-            | "AccessDeniedFault"
-            | "AuthorizationError"
-            | "AuthorizationErrorException"
-            | "Forbidden"
-            | "NotAuthorized"
-            | "UnauthorizedOperation"
-            | "UnauthorizedAccess"
-            | "VpceAccessDenied"
-    )
+/// True for error codes by which services refuse a caller they know.
+pub fn is_denial(code: &str) -> bool {
+    ["AccessDenied", "Unauthorized", "NotAuthorized", "AuthorizationError", "Forbidden"]
+        .iter()
+        .any(|word| code.contains(word))
+}
+
+/// True for error codes by which they refuse a credential, before anything else is looked at.
+pub(crate) fn is_bad_credential(code: &str) -> bool {
+    [
+        "ExpiredToken",
+        "InvalidAccessKeyId",
+        "InvalidClientTokenId",
+        "InvalidSignature",
+        "SignatureDoesNotMatch",
+        "UnrecognizedClient",
+        "IncompleteSignature",
+        "MissingAuthenticationToken",
+        "RequestExpired",
+        "AuthFailure",
+    ]
+    .iter()
+    .any(|word| code.contains(word))
 }
 
 fn word_after(message: &str, mark: &str) -> Option<String> {

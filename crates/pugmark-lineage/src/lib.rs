@@ -57,7 +57,7 @@ pub use clusters::{
 };
 pub use columns::{LineageColumns, LineageOnce};
 pub use contain::{Contain, Containment, LEGACIES_MAX, Legacy, LegacyKind, Revocation, TOUCHED_MAX};
-pub use denial::{Denial, PolicyKind, Refusal};
+pub use denial::{Denial, PolicyKind, Refusal, is_denial};
 pub use evidence::Evidence;
 pub use facts::Facts;
 pub use find::{Found, FoundBy};

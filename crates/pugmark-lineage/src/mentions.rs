@@ -29,6 +29,15 @@ pub(crate) fn verb(event: &str) -> &str {
     event.split_at(second.map_or(event.len(), |(at, _)| at)).0
 }
 
+/// `CreateFunction` of `CreateFunction20150331v2`: Lambda and `CloudFront` write the date of their API behind the name.
+pub(crate) fn without_version(name: &str) -> &str {
+    let bare =
+        name.trim_end_matches(|letter: char| letter.is_ascii_digit() || letter == '_' || letter == 'v');
+    let is_date =
+        name.get(bare.len()..).is_some_and(|rest| rest.bytes().filter(u8::is_ascii_digit).count() >= 8);
+    if is_date { bare } else { name }
+}
+
 fn below<'v>(value: &'v Value, member: &'v str, depth: u8, look: &mut impl FnMut(&'v str, &'v str)) {
     if depth > DEPTH_MAX {
         return;

@@ -5,11 +5,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pugmark_event::Leaf;
+use pugmark_event::{Leaf, partition_of};
 use serde_json::{Value, json};
 
 use crate::actions::{Needed, needed};
-use crate::denial::Denial;
+use crate::denial::{Denial, is_bad_credential};
 use crate::mentions::{record, text, texts};
 use crate::{Arn, Caller, Lineage, Row, Session};
 
@@ -89,7 +89,9 @@ impl<'a> Needs<'a> {
             return;
         }
         self.least.events += 1;
-        if row.text(Leaf::EventType).is_some_and(|kind| kind != "AwsApiCall") {
+        let is_no_call = row.text(Leaf::EventType).is_some_and(|kind| kind != "AwsApiCall");
+        // What a bad credential asked for was never weighed.
+        if is_no_call || row.text(Leaf::ErrorCode).is_some_and(is_bad_credential) {
             self.least.free += 1;
             return;
         }
@@ -174,10 +176,16 @@ impl Grantable {
 
     fn take(&mut self, prefix: &str, action: &str, record: &Value) {
         self.calls += 1;
+        if self.is_anywhere {
+            return;
+        }
         let resources = resources(prefix, action, record);
         self.is_anywhere |= resources.is_empty();
+        let known = self.resources.len();
         self.resources.extend(resources);
-        self.bound();
+        if self.is_anywhere || self.resources.len() > known {
+            self.bound();
+        }
     }
 
     fn merge(&mut self, other: Grantable) {
@@ -225,7 +233,7 @@ fn resources(prefix: &str, action: &str, record: &Value) -> BTreeSet<String> {
         return BTreeSet::new();
     }
     if prefix == "s3" {
-        return bucket(action, request).into_iter().collect();
+        return bucket(action, record, request).into_iter().collect();
     }
     if prefix == "ec2" && OF_INSTANCES.contains(&action) {
         return instances(record, request);
@@ -258,7 +266,7 @@ fn instances(record: &Value, request: &Value) -> BTreeSet<String> {
     };
     texts(request, &mut |member, id| {
         if member == "instanceId" && is_plain(id) {
-            found.insert(format!("arn:{}:ec2:{region}:{account}:instance/{id}", partition(region)));
+            found.insert(format!("arn:{}:ec2:{region}:{account}:instance/{id}", partition_of(region)));
         }
     });
     found
@@ -280,7 +288,7 @@ fn identities(record: &Value, request: &Value) -> BTreeSet<String> {
     ];
     for (member, kind) in kinds {
         if let Some(name) = text(request, &[member]).filter(|name| is_plain(name)) {
-            let start = format!("arn:{}:iam::{account}:{kind}", partition(region));
+            let start = format!("arn:{}:iam::{account}:{kind}", partition_of(region));
             found.extend([format!("{start}/{name}"), format!("{start}/*/{name}")]);
         }
     }
@@ -315,31 +323,22 @@ fn named(prefix: &str, record: &Value, request: &Value) -> Option<String> {
         "logs" => ":*",
         _ => "",
     };
-    let partition = partition(region);
+    let partition = partition_of(region);
     // The slash of a parameter's path stands once in its ARN.
     let name = if prefix == "ssm" { name.trim_start_matches('/') } else { name };
     Some(format!("arn:{partition}:{prefix}:{region}:{account}:{kind}{name}{ending}"))
 }
 
-fn partition(region: &str) -> &'static str {
-    if region.starts_with("cn-") {
-        "aws-cn"
-    } else if region.starts_with("us-gov-") {
-        "aws-us-gov"
-    } else {
-        "aws"
-    }
-}
-
-fn bucket(action: &str, request: &Value) -> Option<String> {
+fn bucket(action: &str, record: &Value, request: &Value) -> Option<String> {
+    let partition = partition_of(text(record, &["awsRegion"]).unwrap_or_default());
     let bucket = text(request, &["bucketName"]).filter(|name| is_plain(name))?;
     let is_of_object =
         ["Object", "MultipartUploadParts", "AbortMultipartUpload"].iter().any(|word| action.contains(word))
             && !action.contains("Bucket");
     match text(request, &["key"]).filter(|key| is_plain(key)) {
-        Some(key) if is_of_object => Some(format!("arn:aws:s3:::{bucket}/{key}")),
-        _ if is_of_object => Some(format!("arn:aws:s3:::{bucket}/*")),
-        _ => Some(format!("arn:aws:s3:::{bucket}")),
+        Some(key) if is_of_object => Some(format!("arn:{partition}:s3:::{bucket}/{key}")),
+        _ if is_of_object => Some(format!("arn:{partition}:s3:::{bucket}/*")),
+        _ => Some(format!("arn:{partition}:s3:::{bucket}")),
     }
 }
 

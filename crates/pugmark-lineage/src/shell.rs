@@ -8,18 +8,16 @@ pub struct AwsCommand {
 
 impl AwsCommand {
     /// `aws WORDS --OPTION VALUE…`. `None` if a value cannot be given safely: control characters, which a terminal or
-    /// a shell might act on, and `file://` or `fileb://`, which the AWS CLI would read as a file.
+    /// a shell might act on, and what the AWS CLI takes for an option, a file or an address instead of a value.
     pub fn new(words: &str, options: &[(&str, &str)]) -> Option<AwsCommand> {
         let mut text = format!("aws {words}");
         for (option, value) in options {
             if !is_safe(value) {
                 return None;
             }
-            // A value that begins like an option is only a value behind an equals sign.
-            let joint = if value.starts_with('-') { '=' } else { ' ' };
             text.push_str(" --");
             text.push_str(option);
-            text.push(joint);
+            text.push(' ');
             text.push_str(&quoted(value));
         }
         Some(AwsCommand { text })
@@ -36,11 +34,11 @@ fn is_safe(value: &str) -> bool {
         letter.is_control()
             || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
-    !value.is_empty()
-        && !value.chars().any(is_hidden)
-        && !value.starts_with("file://")
-        && !value.starts_with("fileb://")
+    !value.is_empty() && !value.chars().any(is_hidden) && !LOADED.iter().any(|start| value.starts_with(start))
 }
+
+/// Starts of a value that the AWS CLI takes for an option, or for the place of the value.
+const LOADED: [&str; 5] = ["-", "file://", "fileb://", "http://", "https://"];
 
 /// The value as one word of a POSIX shell (POSIX.1-2024, Shell Command Language, 2.2.2 "Single-Quotes").
 fn quoted(value: &str) -> String {
@@ -75,13 +73,17 @@ mod tests {
     }
 
     #[test]
-    fn a_name_like_an_option_is_no_option() {
-        assert_eq!(line("--profile").as_deref(), Some("aws iam get-user --user-name=--profile"));
-    }
-
-    #[test]
-    fn names_with_control_characters_or_of_files_make_no_command() {
-        for name in ["a\nid", "a\u{1b}[2J", "file:///etc/passwd", "fileb://x", "", "a\u{202e}b"] {
+    fn names_with_control_characters_and_those_of_options_or_files_make_no_command() {
+        for name in [
+            "a\nid",
+            "a\u{1b}[2J",
+            "--profile",
+            "file:///etc/passwd",
+            "fileb://x",
+            "http://x",
+            "",
+            "a\u{202e}b",
+        ] {
             assert_eq!(line(name), None, "{name:?}");
         }
     }

@@ -7,6 +7,7 @@
 use serde_json::Value;
 
 use crate::{Arn, services};
+use pugmark_event::is_uuid;
 
 /// What a name names. Owners come before what they own: of two names in one call, the one whose noun has the
 /// lower rank owns the other.
@@ -591,15 +592,6 @@ fn without_uuid(text: &str) -> Option<&str> {
     let start = text.len().checked_sub(UUID_LEN)?;
     let (rest, uuid) = (text.get(..start)?, text.get(start..)?);
     is_uuid(uuid).then(|| rest.strip_suffix('-')).flatten().filter(|rest| !rest.is_empty())
-}
-
-/// 8-4-4-4-12 hexadecimal digits.
-fn is_uuid(text: &str) -> bool {
-    let is_at = |place: usize, byte: u8| match place {
-        8 | 13 | 18 | 23 => byte == b'-',
-        _ => byte.is_ascii_hexdigit(),
-    };
-    text.len() == UUID_LEN && text.bytes().enumerate().all(|(place, byte)| is_at(place, byte))
 }
 
 fn tag_part<'a>(members: &'a serde_json::Map<String, Value>, part: &str) -> Option<&'a str> {

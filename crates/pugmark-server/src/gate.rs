@@ -10,6 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::fault::ApiFault;
 use crate::keys::{AccessKey, AccessKeys, Role};
 use crate::sigv4::{Claim, Parts, SKEW_US, mismatch};
+use pugmark_event::is_region;
 
 /// Signatures kept to tell repeats; beyond it changes are refused.
 const SIGNATURES_MAX: usize = 1_000_000;
@@ -116,21 +117,6 @@ impl Gate {
     }
 }
 
-/// `eu-west-1`, `us-gov-west-1`, `us-iso-east-1`.
-pub(crate) fn is_region(text: &str) -> bool {
-    let words: Vec<&str> = text.split('-').collect();
-    let [area, middle @ .., number] = words.as_slice() else { return false };
-    area.len() == 2
-        && (1..=2).contains(&middle.len())
-        && text.len() <= 32
-        && middle
-            .iter()
-            .chain([area])
-            .all(|word| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase()))
-        && !number.is_empty()
-        && number.bytes().all(|byte| byte.is_ascii_digit())
-}
-
 /// So many requests a second, and as many at once, for each name.
 pub(crate) struct Rates {
     per_second: f64,
@@ -223,16 +209,6 @@ impl Seen {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn regions_are_told_from_other_words() {
-        for good in ["us-east-1", "eu-west-3", "us-gov-west-1", "us-iso-east-1", "ap-southeast-12"] {
-            assert!(is_region(good), "{good}");
-        }
-        for bad in ["", "us", "us-east", "US-EAST-1", "us-east-1x", "useast-1", "us--1", "a-b-c-d-e-1"] {
-            assert!(!is_region(bad), "{bad}");
-        }
-    }
 
     #[test]
     fn a_rate_is_held_for_each_name_and_comes_back() {

@@ -17,7 +17,7 @@ use crate::app::{App, Clock, Log, Reading};
 use crate::desk::{Desk, Places};
 use crate::document::StateError;
 use crate::fault::ApiFault;
-use crate::gate::{Gate, Rates, Repeats, is_region};
+use crate::gate::{Gate, Rates, Repeats};
 use crate::http;
 use crate::keys::AccessKeys;
 use crate::lake::{Lake, QueryEngine};
@@ -26,6 +26,7 @@ use crate::page_token::PageTokens;
 use crate::random::NoRandom;
 use crate::shelf::Shelf;
 use crate::unusual::Unusual;
+use pugmark_event::{is_account, is_region};
 
 /// Time between turns of the trails.
 const TURN: Duration = Duration::from_millis(500);
@@ -217,6 +218,9 @@ async fn keep(app: Arc<App>, mut stop: watch::Receiver<bool>) {
                 for fault in &turn.faults {
                     app.note("insights", fault);
                 }
+                if turn.given_up > 0 {
+                    app.note("delivery", "a bucket refused log files for 30 days: they were given up");
+                }
             }
             Err(error) => app.note("turn", &error.to_string()),
         }
@@ -228,8 +232,12 @@ async fn keep(app: Arc<App>, mut stop: watch::Receiver<bool>) {
         turns += 1;
         tokio::select! {
             () = tokio::time::sleep(TURN) => {}
-            _ = stop.wait_for(|stop| *stop) => return,
+            _ = stop.wait_for(|stop| *stop) => break,
         }
+    }
+    // What was accepted goes out before the end, if its bucket takes it.
+    if let Err(error) = app.desk.service.flush().await {
+        app.note("turn", &error.to_string());
     }
 }
 
@@ -258,7 +266,7 @@ fn check(options: &ServerOptions, keys: &AccessKeys) -> Result<(), ServerError> 
     if keys.is_empty() && !options.is_anonymous {
         return Err(ServerError::NoKeys(options.listen));
     }
-    if !pugmark_trail::is_account(&options.account) {
+    if !is_account(&options.account) {
         return Err(ServerError::Account(options.account.clone()));
     }
     if !is_region(&options.region) {

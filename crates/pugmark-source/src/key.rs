@@ -8,7 +8,7 @@
 //! Folder and file name are read independently, so that copied subtrees and
 //! flat folders say as much as they can. The folder counts where both speak.
 
-use pugmark_event::{Object, ObjectKind, parse_day, parse_time};
+use pugmark_event::{Object, ObjectKind, is_account, is_region, parse_day, parse_time};
 
 /// What a key says; parts borrow from the key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -181,25 +181,11 @@ fn kind_of(name: &str) -> Option<ObjectKind> {
     })
 }
 
-fn is_account(name: &str) -> bool {
-    name.len() == 12 && name.bytes().all(|byte| byte.is_ascii_digit())
-}
-
 fn is_org(name: &str) -> bool {
     name.strip_prefix("o-").is_some_and(|id| {
         (10..=32).contains(&id.len())
             && id.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
     })
-}
-
-/// `eu-west-1`, `us-gov-east-1`, `us-isob-east-1`: words and a number, at least three.
-fn is_region(name: &str) -> bool {
-    let Some((words, number)) = name.rsplit_once('-') else { return false };
-    (1..=2).contains(&number.len())
-        && number.bytes().all(|byte| byte.is_ascii_digit())
-        && words.len() <= 32
-        && words.contains('-')
-        && words.split('-').all(|word| word.len() >= 2 && word.bytes().all(|byte| byte.is_ascii_lowercase()))
 }
 
 /// `YYYY`, `MM`, `DD` at the start of `names`.

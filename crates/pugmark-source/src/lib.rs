@@ -31,4 +31,4 @@ pub use key::{ObjectKey, parse_key};
 pub use list::{Access, Contents, Coverage, Entry, Listing, Selection, list};
 pub use location::Location;
 pub use progress::Progress;
-pub use s3::{KeyQuery, list_public_keys, post};
+pub use s3::{Address, KeyQuery, Poster, list_public_keys};

@@ -29,7 +29,7 @@ use crate::list::Found;
 use crate::{Access, Location, SourceError};
 
 pub(crate) use download::{Body, Fetch, Fetched};
-pub use post::post;
+pub use post::{Address, Poster};
 pub use public_keys::{KeyQuery, list_public_keys};
 
 /// Credentials are renewed this long before they expire.

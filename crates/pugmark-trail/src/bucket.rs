@@ -8,15 +8,19 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::path::Path;
-use object_store::{Attribute, Attributes, ObjectStore, PutOptions, PutPayload};
+use object_store::{Attribute, Attributes, ObjectStore, PutOptions, PutPayload, RetryConfig};
 use thiserror::Error;
 
-use crate::disk::write_whole;
+use crate::disk::{place, write_whole};
+
+/// One request to S3 with its one repetition; whoever delivers asks again later anyway.
+const RETRY_MAX: Duration = Duration::from_secs(10);
 
 /// An object that is to be put.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,7 +120,10 @@ impl Stores {
         if let Some(store) = open.get(bucket) {
             return Ok(store.clone());
         }
-        let mut builder = AmazonS3Builder::from_env().with_bucket_name(bucket).with_region(&place.region);
+        let mut builder = AmazonS3Builder::from_env()
+            .with_bucket_name(bucket)
+            .with_region(&place.region)
+            .with_retry(RetryConfig { max_retries: 1, retry_timeout: RETRY_MAX, ..RetryConfig::default() });
         if let Some(endpoint) = &place.endpoint {
             builder = builder.with_endpoint(endpoint).with_allow_http(endpoint.starts_with("http://"));
         }
@@ -142,8 +149,8 @@ impl Buckets for Stores {
         match self.door(bucket)? {
             Door::Folder(root) => {
                 let made = tokio::task::spawn_blocking({
-                    let folder = root.join(folder);
-                    move || std::fs::create_dir_all(folder)
+                    let folder = folder.to_owned();
+                    move || place(&root, &format!("{folder}/x")).map(drop)
                 });
                 joined(made.await).map_err(|error| fault_of_io(&error))
             }

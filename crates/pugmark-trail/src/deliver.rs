@@ -232,6 +232,13 @@ pub struct Deliveries {
 }
 
 impl Deliveries {
+    /// The first event that no route and no reader has come to yet.
+    pub fn reaches(&self) -> u64 {
+        let open = self.routes.values().filter(|route| route.closed.is_none()).map(|route| route.taken);
+        let cuts = self.routes.values().flat_map(|route| route.cuts.values()).map(|cut| cut.until);
+        open.chain(cuts).chain(self.readers.values().copied()).max().unwrap_or(0)
+    }
+
     /// The route that takes events of a trail, with its number.
     pub fn open_route(&self, arn: &str) -> Option<(u64, &Route)> {
         let is_it = |(_, route): &(&u64, &Route)| route.closed.is_none() && route.terms.arn == arn;
@@ -460,7 +467,7 @@ impl Route {
         let chain = self.chains.entry(format!("{}/{}", file.account, file.region)).or_default();
         if chain.account.is_empty() {
             chain.begin(file.account.clone(), file.region.clone(), file.time);
-            chain.ends = self.closed;
+            chain.ends = self.closed.or((!self.terms.is_validated).then_some(chain.start));
         } else if chain.is_over && self.closed.is_none() && self.terms.is_validated {
             chain.begin(file.account.clone(), file.region.clone(), file.time.max(chain.start));
         }
@@ -478,7 +485,7 @@ impl Route {
         if chain.is_over && (!chain.files.is_empty() || (is_on && is_home)) {
             let start = chain.start;
             chain.begin(chain.account.clone(), chain.region.clone(), start);
-            chain.ends = self.closed;
+            chain.ends = self.closed.or((!self.terms.is_validated).then_some(start));
         }
     }
 

@@ -87,11 +87,9 @@ impl Disk for LocalDisk {
 
     fn append(&self, path: &str) -> io::Result<Box<dyn Appender>> {
         let path = place(&self.root, path)?;
-        let is_new = !path.exists();
         let file = owned().append(true).open(&path)?;
-        if is_new {
-            sync_folder(path.parent().unwrap_or(&self.root))?;
-        }
+        // Also of a file that is there: whoever made it may have died before its name was durable.
+        sync_folder(path.parent().unwrap_or(&self.root))?;
         Ok(Box::new(LocalFile(file)))
     }
 
@@ -124,7 +122,7 @@ pub(crate) fn write_whole(root: &Path, path: &str, bytes: &[u8]) -> io::Result<(
 }
 
 /// The path, with the folders it lies in made, durable.
-fn place(root: &Path, path: &str) -> io::Result<PathBuf> {
+pub(crate) fn place(root: &Path, path: &str) -> io::Result<PathBuf> {
     let path = root.join(path);
     let folder = path.parent().unwrap_or(root);
     let missing: Vec<&Path> = folder.ancestors().take_while(|one| !one.is_dir()).collect();

@@ -60,7 +60,8 @@ pub struct Settings {
     pub cadence: Cadence,
     /// Bytes of a segment of the journal, and so of one delivery.
     pub segment_bytes_max: u64,
-    /// How long a bucket may refuse before its files are given up, microseconds.
+    /// How long a bucket may refuse a delivery, counted while the service runs,
+    /// before it is given up, microseconds.
     pub give_up_after: i64,
     /// Faults for testers; none by default.
     pub chaos: Option<Chaos>,

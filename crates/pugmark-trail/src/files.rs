@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use flate2::{Compression, GzBuilder};
 use pugmark_event::format_time;
-use pugmark_integrity::{Digest, ListedFile, Previous, S3Place, hex, sha256};
+use pugmark_integrity::{Digest, ListedFile, Previous, S3Place, decode_hash, hex, sha256, unhex};
 
 use crate::chaos::{Chaos, Fault};
 use crate::deliver::{Cut, Plan, PutFile};
@@ -129,10 +129,10 @@ pub(crate) fn digest_key(terms: &Terms, account: &str, region: &str, end: i64, i
 /// The digest that a plan asks for.
 pub(crate) fn digest(plan: &Plan) -> Digest {
     let place = |bucket: &str, key: &str| S3Place { bucket: Arc::from(bucket), key: key.into() };
-    let bytes = |text: &str| unhex(text);
+    let bytes = |text: &str| unhex(text).expect("hexadecimal digits that we wrote");
     let listed = |file: &PutFile| ListedFile {
         place: place(&file.bucket, &file.key),
-        sha256: hash(&file.sha256),
+        sha256: decode_hash(&file.sha256).expect("a SHA-256 that we wrote"),
         newest_event: file.newest,
         oldest_event: file.oldest,
     };
@@ -146,21 +146,11 @@ pub(crate) fn digest(plan: &Plan) -> Digest {
         oldest_event: plan.files.iter().filter_map(|file| file.oldest).min(),
         previous: plan.previous.as_ref().map(|previous| Previous {
             place: place(&previous.bucket, &previous.key),
-            sha256: hash(&previous.sha256),
+            sha256: decode_hash(&previous.sha256).expect("a SHA-256 that we wrote"),
             signature: bytes(&previous.signature),
         }),
         files: plan.files.iter().map(listed).collect(),
     }
-}
-
-fn hash(text: &str) -> [u8; 32] {
-    unhex(text).try_into().expect("a SHA-256 that we wrote has 32 bytes")
-}
-
-/// Of text that we wrote ourselves.
-fn unhex(text: &str) -> Vec<u8> {
-    let digit = |byte: u8| char::from(byte).to_digit(16).expect("a hexadecimal digit that we wrote") as u8;
-    text.as_bytes().chunks_exact(2).map(|two| digit(two[0]) << 4 | digit(two[1])).collect()
 }
 
 /// One gzip member without name and time: the same bytes each time.

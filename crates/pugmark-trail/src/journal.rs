@@ -14,10 +14,11 @@
 //! disk holds is known only after it is opened again.
 
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use crate::disk::{Appender, Disk};
 use crate::frame::{Frames, push};
+use crate::service::lock;
 use crate::steps::{Step, Steps};
 
 const FOLDER: &str = "journal";
@@ -254,11 +255,6 @@ fn damaged(what: &str) -> io::Error {
 
 fn broken() -> io::Error {
     io::Error::other("the journal takes nothing more: an earlier write failed")
-}
-
-/// A panic elsewhere leaves no half-made state behind these locks.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

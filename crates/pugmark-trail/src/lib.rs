@@ -53,7 +53,7 @@ pub use edge::{
 pub use error::{TrailError, TrailErrorKind};
 pub use journal::Entry;
 pub use keys::{GivenSigner, KeyRecord, KeyRecords, NewSigners, Signers};
-pub use name::{TrailArn, check_trail_name, is_account, is_region};
+pub use name::{TrailArn, check_trail_name};
 pub use record::{
     Category, EVENT_BYTES_MAX, EVENT_DEPTH_MAX, Facts, Identifiers, Identity, RecordFault, Resource, Taken,
     take,

@@ -2,7 +2,7 @@
 //!
 //! A client that never got its answer sends the same bytes again. Only bytes
 //! that are equal to the last one count as the same event, and only events
-//! that came with an `eventID` of their own can be.
+//! that came with an `eventID` and an `eventTime` of their own can be.
 
 use std::collections::{HashMap, VecDeque};
 

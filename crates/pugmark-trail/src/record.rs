@@ -13,12 +13,10 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use pugmark_event::{format_time, parse_time};
+use pugmark_event::{format_time, is_account, is_region, is_uuid, parse_time};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use thiserror::Error;
-
-use crate::name::{is_account, is_region};
 
 /// Longest record, in bytes: the service's own `Large` size.
 pub const EVENT_BYTES_MAX: usize = 1 << 20;
@@ -258,6 +256,8 @@ pub fn take(bytes: &[u8], now: i64, identifiers: &dyn Identifiers) -> Result<Tak
     // `null` where a value must be counts as lacking, and must not stand twice.
     let text = without_nulls(text, &facts)?;
     let event = format!("{{{lacking}{}", &text[1..]);
+    // What is taken must be readable whenever it is delivered.
+    Facts::read(&event)?;
     Ok(Taken { event, event_id })
 }
 
@@ -295,7 +295,7 @@ fn check(facts: &Facts<'_>) -> Result<(), RecordFault> {
     if facts.event_version.as_deref().is_some_and(|text| !is_version(text)) {
         return Err(NotValid("eventVersion"));
     }
-    if facts.event_id.as_deref().is_some_and(|text| !is_guid(text)) {
+    if facts.event_id.as_deref().is_some_and(|text| !is_uuid(text)) {
         return Err(NotValid("eventID"));
     }
     let categories = [
@@ -312,12 +312,6 @@ fn check(facts: &Facts<'_>) -> Result<(), RecordFault> {
     Ok(())
 }
 
-/// True for 8-4-4-4-12 hexadecimal digits.
-fn is_guid(text: &str) -> bool {
-    let lengths = text.split('-').map(str::len);
-    lengths.eq([8, 4, 4, 4, 12]) && text.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit())
-}
-
 /// The record without the members that are filled in and stand there as `null`.
 fn without_nulls<'a>(text: &'a str, facts: &Facts<'_>) -> Result<Cow<'a, str>, RecordFault> {
     let lacking = [
@@ -325,7 +319,9 @@ fn without_nulls<'a>(text: &'a str, facts: &Facts<'_>) -> Result<Cow<'a, str>, R
         ("eventTime", facts.event_time.is_none()),
         ("eventID", facts.event_id.is_none()),
     ];
-    let is_named = |(name, is_lacking): &(&str, bool)| *is_lacking && text.contains(name);
+    // A name may be written with escapes.
+    let is_named =
+        |(name, is_lacking): &(&str, bool)| *is_lacking && (text.contains(name) || text.contains('\\'));
     if !lacking.iter().any(is_named) {
         return Ok(Cow::Borrowed(text));
     }
@@ -409,6 +405,19 @@ mod tests {
         let taken = taken(WHOLE).unwrap();
         assert_eq!(taken.event, WHOLE.trim());
         assert_eq!(taken.event_id, "0b6f0c52-0000-4000-8000-00000000a001");
+    }
+
+    #[test]
+    fn a_null_whose_name_is_written_with_escapes_does_not_stand_twice() {
+        let text = format!(r#"{{"event\u0049D":null,{}"#, &LEAST[1..]);
+        let taken = taken(&text).unwrap();
+        assert_eq!(
+            taken.event.matches("event").count(),
+            LEAST.matches("event").count() + 3,
+            "{}",
+            taken.event
+        );
+        assert!(Facts::read(&taken.event).is_ok(), "{}", taken.event);
     }
 
     #[test]

@@ -69,6 +69,10 @@ impl Service {
         let first = if needed == u64::MAX { 0 } else { needed };
         let journal =
             Journal::open(world.disk.clone(), world.steps.clone(), settings.segment_bytes_max, first)?;
+        if ledger.state().deliveries.reaches() > journal.head() {
+            let text = "the journal ends before events that deliveries are about: a part of it is lost";
+            return Err(io::Error::new(io::ErrorKind::InvalidData, text).into());
+        }
         let recent = Mutex::new(recent(&journal)?);
         let keys = Mutex::new(KeyFolder::new(world.disk.clone()));
         Ok(Service {

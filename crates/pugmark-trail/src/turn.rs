@@ -22,7 +22,7 @@ use crate::status::Errors;
 use crate::steps::Step;
 use crate::terms::Terms;
 
-/// Events that insights look at in one turn.
+/// What insights are called among the readers of the journal.
 const READER: &str = "insights";
 /// Digests that one turn catches up with.
 const DIGESTS_MAX: usize = 1_000;
@@ -36,6 +36,8 @@ pub struct Turn {
     pub digests: u64,
     /// Objects that a bucket refused; the next turn tries again.
     pub refused: u64,
+    /// Deliveries that a bucket refused for so long that they were given up.
+    pub given_up: u64,
     /// Segments of the journal that were removed.
     pub collected: u64,
     /// Insights records that were found and are not valid, so that they were left out.
@@ -57,8 +59,7 @@ impl Service {
             let ledger = lock(&self.ledger);
             let rest = lock(&self.rest);
             let routes = ledger.state().deliveries.routes.iter();
-            let is_awake =
-                |cut: &&Cut| !rest.has_bucket(&cut.terms.bucket, now) && !rest.has_cut(cut.id, now);
+            let is_awake = |cut: &&Cut| !rest.has_trail(&cut.terms.arn, now) && !rest.has_cut(cut.id, now);
             routes
                 .flat_map(|(number, route)| {
                     route.cuts.values().filter(is_awake).map(|cut| (*number, cut.clone()))
@@ -66,7 +67,7 @@ impl Service {
                 .collect()
         };
         for (route, cut) in pending {
-            if lock(&self.rest).has_bucket(&cut.terms.bucket, now) {
+            if lock(&self.rest).has_trail(&cut.terms.arn, now) {
                 continue;
             }
             self.deliver(route, &cut, now, &mut turn).await?;
@@ -112,7 +113,16 @@ impl Service {
             let trails: Vec<Terms> = looking.map(|route| route.terms.clone()).collect();
             (trails, deliveries.readers.get(READER).copied())
         };
-        let from = from.unwrap_or_else(|| self.journal.head());
+        let head = self.journal.head();
+        if trails.is_empty() {
+            // Nobody asks: nothing is read, and what was watched is forgotten.
+            insights.observe(&[], &[], now);
+            if from.is_some_and(|from| from != head) {
+                self.commit(vec![Progress::Reader { name: READER.to_owned(), position: head }])?;
+            }
+            return Ok(Vec::new());
+        }
+        let from = from.unwrap_or(head);
         let run = self.journal.read(from, u64::MAX)?;
         let position = from + run.len() as u64;
         let is_plain = |(_, entry): (u64, Entry)| entry.only_for.is_none().then_some(entry.event);
@@ -144,32 +154,39 @@ impl Service {
             return Err(io::Error::new(io::ErrorKind::InvalidData, text));
         }
         let files = log_files(cut, &entries, self.settings.chaos)?;
-        let bucket = &cut.terms.bucket;
         let (mut steps, mut refusal, mut late_until) = (Vec::new(), None, None);
         for file in files.iter().filter(|file| !cut.put.contains(&file.put.key)) {
             self.world.steps.before(Step::PutLog)?;
             match self.put_log(cut, file, now).await? {
                 Ok(None) => {
                     turn.log_files += 1;
-                    lock(&self.rest).took(bucket);
+                    lock(&self.rest).took(&cut.terms.arn);
                     steps.push(Progress::Put { route, cut: cut.id, file: Box::new(file.put.clone()) });
                 }
                 Ok(Some(until)) => late_until = Some(late_until.map_or(until, |other: i64| other.min(until))),
                 Err(fault) => {
-                    lock(&self.rest).refused(bucket, now);
+                    lock(&self.rest).refused(&cut.terms.arn, now);
                     refusal = Some(fault);
                     break;
                 }
             }
         }
         self.world.steps.before(Step::RecordPut)?;
-        let is_hopeless = refusal.is_some() && now.saturating_sub(cut.time) > self.settings.give_up_after;
+        let is_hopeless = refusal.is_some() && {
+            let since = lock(&self.rest).refused_since(cut.id, now);
+            now.saturating_sub(since) > self.settings.give_up_after
+        };
+        turn.given_up += u64::from(is_hopeless);
         let mut errors = self.errors_of(&cut.terms);
         if !files.is_empty() {
             errors.delivery = refusal.as_ref().map(|fault| fault.code.to_owned());
         }
         if is_hopeless || (refusal.is_none() && late_until.is_none()) {
-            let told = self.tell(&cut.terms, &files).await;
+            let is_put = |file: &&LogFile| {
+                let now = |step: &Progress| matches!(step, Progress::Put { file: put, .. } if put.key == file.put.key);
+                cut.put.contains(&file.put.key) || steps.iter().any(now)
+            };
+            let told = self.tell(&cut.terms, &files.iter().filter(is_put).collect::<Vec<_>>()).await;
             errors.notification = told.clone().err();
             self.world.steps.before(Step::Advance)?;
             lock(&self.rest).done(cut.id);
@@ -223,7 +240,7 @@ impl Service {
     }
 
     /// Tells the trail's topic of its log files; false if there is none to tell.
-    async fn tell(&self, terms: &Terms, files: &[LogFile]) -> Result<bool, String> {
+    async fn tell(&self, terms: &Terms, files: &[&LogFile]) -> Result<bool, String> {
         let Some(topic) = terms.topic.as_ref().filter(|_| !files.is_empty()) else { return Ok(false) };
         let keys: Vec<&str> = files.iter().map(|file| file.put.key.as_str()).collect();
         let message = serde_json::json!({ "s3Bucket": terms.bucket, "s3ObjectKey": keys }).to_string();
@@ -252,7 +269,7 @@ impl Service {
                 return Ok(());
             }
             for (route, chain, terms, plan) in plans {
-                if lock(&self.rest).has_bucket(&plan.bucket, now) {
+                if lock(&self.rest).has_trail(&terms.arn, now) {
                     continue;
                 }
                 self.sign(route, &chain, &terms, &plan, (now, turn)).await?;
@@ -318,11 +335,11 @@ impl Service {
         errors.digest = put.as_ref().err().map(|fault| fault.code.to_owned());
         lock(&self.errors).insert(terms.arn.clone(), errors);
         if put.is_err() {
-            lock(&self.rest).refused(&plan.bucket, now);
+            lock(&self.rest).refused(&terms.arn, now);
             turn.refused += 1;
             return Ok(());
         }
-        lock(&self.rest).took(&plan.bucket);
+        lock(&self.rest).took(&terms.arn);
         turn.digests += 1;
         self.world.steps.before(Step::Advance)?;
         let time = lock(&self.ledger).state().deliveries.second(now);

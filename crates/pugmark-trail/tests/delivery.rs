@@ -12,7 +12,7 @@ use pugmark_integrity::{PublicKeys, Question, Reading, Report, Verdict, verify};
 use pugmark_source::{Access, Contents, Location, Progress, Selection, list};
 use pugmark_trail::{
     BucketPlace, Cadence, Caller, Chaos, Clock, CreateTrail, InsightRecord, InsightSelector, InsightType,
-    Insights, LocalDisk, Notify, Service, Settings, Stores, Terms, World,
+    Insights, LocalDisk, Notify, Service, Settings, Stores, Terms, UpdateTrail, World,
 };
 
 const HOUR: i64 = 3_600_000_000;
@@ -165,6 +165,53 @@ async fn keys_and_names_are_those_of_the_service() {
         "audit/AWSLogs/111122223333/CloudTrail-Digest/eu-west-1/2026/01/15/111122223333_CloudTrail-Digest_eu-west-1_main_eu-west-1_20260115T110007Z.json.gz"
     );
     assert_eq!(*metadata, format!("{digest}.metadata.json"));
+}
+
+#[tokio::test]
+async fn a_trail_that_is_refused_holds_up_no_other_in_the_same_bucket() {
+    let bench = Bench::new(Settings::default());
+    let service = bench.open();
+    begin(&service, CreateTrail { s3_key_prefix: Some("audit".to_owned()), ..CreateTrail::default() }).await;
+    let other = CreateTrail {
+        name: "other".to_owned(),
+        s3_bucket_name: "trail-logs-example".to_owned(),
+        enable_log_file_validation: Some(true),
+        ..CreateTrail::default()
+    };
+    service.create_trail(&caller(), &other).await.unwrap();
+    service.start_logging(&caller(), "other").unwrap();
+    // What takes the first trail's folder away refuses it from now on.
+    std::fs::remove_dir_all(bench.bucket().join("audit")).unwrap();
+    std::fs::write(bench.bucket().join("audit"), "").unwrap();
+    service.accept(&[event("RunInstances")]).unwrap();
+    for _ in 0..3 {
+        bench.pass(HOUR);
+        service.turn().await.unwrap();
+    }
+    let delivered = files(&bench.bucket());
+    assert!(delivered.iter().any(|path| path.contains("/CloudTrail/")), "{delivered:?}");
+    assert!(delivered.iter().any(|path| path.contains("/CloudTrail-Digest/")), "{delivered:?}");
+}
+
+#[tokio::test]
+async fn no_digest_comes_after_validation_was_switched_off() {
+    let bench = Bench::new(Settings::default());
+    let service = bench.open();
+    begin(&service, CreateTrail::default()).await;
+    // The first file of another Region, on its way while validation ends.
+    service.accept(&[event("RunInstances").replace("eu-west-1", "us-east-1")]).unwrap();
+    let off = UpdateTrail {
+        name: "main".to_owned(),
+        enable_log_file_validation: Some(false),
+        ..UpdateTrail::default()
+    };
+    service.update_trail(&caller(), &off).await.unwrap();
+    let mut digests = Vec::new();
+    for _ in 0..6 {
+        bench.pass(HOUR);
+        digests.push(service.turn().await.unwrap().digests);
+    }
+    assert_eq!(digests[3..], [0, 0, 0], "{digests:?}");
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Subcommand, ValueHint};
 
 use super::evidence::WitnessArgs;
-use super::{AccessArgs, QuietArgs, ReadArgs, SOURCE_HELP, TEMPLATE, TalkArgs};
+use super::{AccessArgs, PrintArgs, ReadArgs, SOURCE_HELP, TEMPLATE};
 use crate::examples;
 
 /// The commands.
@@ -176,9 +176,7 @@ pub(crate) struct WatchArgs {
     #[command(flatten)]
     pub(crate) access: AccessArgs,
     #[command(flatten)]
-    pub(crate) talk: TalkArgs,
-    #[command(flatten)]
-    pub(crate) quiet: QuietArgs,
+    pub(crate) print: PrintArgs,
 }
 
 /// `pugmark rules`
@@ -207,9 +205,7 @@ pub(crate) struct RulesArgs {
     #[command(flatten)]
     pub(crate) chosen: ChosenRules,
     #[command(flatten)]
-    pub(crate) talk: TalkArgs,
-    #[command(flatten)]
-    pub(crate) quiet: QuietArgs,
+    pub(crate) print: PrintArgs,
 }
 
 /// `pugmark rules test`
@@ -221,9 +217,7 @@ pub(crate) struct RulesTestArgs {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) junit: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) talk: TalkArgs,
-    #[command(flatten)]
-    pub(crate) quiet: QuietArgs,
+    pub(crate) print: PrintArgs,
 }
 
 /// `pugmark rules explain`

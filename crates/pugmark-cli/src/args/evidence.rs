@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Subcommand, ValueHint};
 
-use super::{AccessArgs, QuietArgs, ReadArgs, SOURCE_HELP, TEMPLATE, TalkArgs};
+use super::{AccessArgs, PrintArgs, ReadArgs, SOURCE_HELP, TEMPLATE};
 use crate::examples;
 
 /// The commands.
@@ -59,9 +59,7 @@ pub(crate) struct CaseAddArgs {
     #[arg(value_name = "COMMAND", last = true, required = true, num_args = 1..)]
     pub(crate) words: Vec<String>,
     #[command(flatten)]
-    pub(crate) talk: TalkArgs,
-    #[command(flatten)]
-    pub(crate) quiet: QuietArgs,
+    pub(crate) print: PrintArgs,
 }
 
 /// `pugmark case report`
@@ -73,9 +71,7 @@ pub(crate) struct CaseReportArgs {
     #[command(flatten)]
     pub(crate) access: AccessArgs,
     #[command(flatten)]
-    pub(crate) talk: TalkArgs,
-    #[command(flatten)]
-    pub(crate) quiet: QuietArgs,
+    pub(crate) print: PrintArgs,
 }
 
 /// `pugmark coverage`

@@ -190,6 +190,15 @@ pub(crate) struct AccessArgs {
     pub(crate) threads: Option<String>,
 }
 
+/// How a command prints, and how much it says.
+#[derive(Clone, Debug, Default, ClapArgs)]
+pub(crate) struct PrintArgs {
+    #[command(flatten)]
+    pub(crate) talk: TalkArgs,
+    #[command(flatten)]
+    pub(crate) quiet: QuietArgs,
+}
+
 /// What every command has that reads events: which, from where, and how the answer looks.
 #[derive(Clone, Debug, Default, ClapArgs)]
 pub(crate) struct ReadArgs {
@@ -198,9 +207,7 @@ pub(crate) struct ReadArgs {
     #[command(flatten)]
     pub(crate) access: AccessArgs,
     #[command(flatten)]
-    pub(crate) talk: TalkArgs,
-    #[command(flatten)]
-    pub(crate) quiet: QuietArgs,
+    pub(crate) print: PrintArgs,
 }
 
 pub(crate) const SOURCE_HELP: &str = "Folders, files, archives, `-` for stdin, s3://bucket/prefix";
@@ -411,9 +418,7 @@ pub(crate) struct GenerateArgs {
     #[arg(long)]
     pub(crate) into_existing: bool,
     #[command(flatten)]
-    pub(crate) talk: TalkArgs,
-    #[command(flatten)]
-    pub(crate) quiet: QuietArgs,
+    pub(crate) print: PrintArgs,
 }
 
 /// `pugmark doctor`
@@ -424,9 +429,7 @@ pub(crate) struct DoctorArgs {
     #[command(flatten)]
     pub(crate) access: AccessArgs,
     #[command(flatten)]
-    pub(crate) talk: TalkArgs,
-    #[command(flatten)]
-    pub(crate) quiet: QuietArgs,
+    pub(crate) print: PrintArgs,
 }
 
 /// `pugmark schema`
@@ -436,18 +439,14 @@ pub(crate) struct SchemaArgs {
     #[arg(value_name = "TEXT")]
     pub(crate) text: Option<String>,
     #[command(flatten)]
-    pub(crate) talk: TalkArgs,
-    #[command(flatten)]
-    pub(crate) quiet: QuietArgs,
+    pub(crate) print: PrintArgs,
 }
 
 /// `pugmark limits`
 #[derive(Clone, Debug, ClapArgs)]
 pub(crate) struct LimitsArgs {
     #[command(flatten)]
-    pub(crate) talk: TalkArgs,
-    #[command(flatten)]
-    pub(crate) quiet: QuietArgs,
+    pub(crate) print: PrintArgs,
 }
 
 /// The command line with its command first.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, ValueHint};
 
-use super::{AccessArgs, QuietArgs, SOURCE_HELP, TalkArgs};
+use super::{AccessArgs, PrintArgs, SOURCE_HELP};
 
 /// `pugmark serve`
 #[derive(Clone, Debug, ClapArgs)]
@@ -59,7 +59,5 @@ pub(crate) struct ServeArgs {
     #[command(flatten)]
     pub(crate) access: AccessArgs,
     #[command(flatten)]
-    pub(crate) talk: TalkArgs,
-    #[command(flatten)]
-    pub(crate) quiet: QuietArgs,
+    pub(crate) print: PrintArgs,
 }

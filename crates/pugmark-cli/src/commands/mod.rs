@@ -22,7 +22,7 @@ use arrow::record_batch::RecordBatch;
 use clap::CommandFactory;
 use jiff::Zoned;
 
-use crate::args::{AccessArgs, Args, Command, ReadArgs, TalkArgs};
+use crate::args::{AccessArgs, Args, Command, PrintArgs, ReadArgs, TalkArgs};
 use crate::config::Settings;
 use crate::examples;
 use crate::exit::{Exit, Failure};
@@ -91,33 +91,31 @@ fn is_meant(sources: &[String]) -> Result<(), Failure> {
 fn run_other(command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Generate(args) => {
-            let Some(start) = Start::new(&args.talk, None, args.quiet.quiet, examples::GENERATE)? else {
+            let Some(start) = Start::plain(&args.print, None, examples::GENERATE)? else {
                 return Ok(Exit::Done);
             };
             generate::generate(&args, &start)
         }
         Command::Serve(args) => {
-            let Some(start) = Start::new(&args.talk, Some(&args.access), args.quiet.quiet, examples::SERVE)?
-            else {
+            let Some(start) = Start::plain(&args.print, Some(&args.access), examples::SERVE)? else {
                 return Ok(Exit::Done);
             };
             serve::serve(&args, &start)
         }
         Command::Doctor(args) => {
-            let Some(start) = Start::new(&args.talk, Some(&args.access), args.quiet.quiet, examples::DOCTOR)?
-            else {
+            let Some(start) = Start::plain(&args.print, Some(&args.access), examples::DOCTOR)? else {
                 return Ok(Exit::Done);
             };
             doctor::doctor(&args, &start)
         }
         Command::Schema(args) => {
-            let Some(start) = Start::new(&args.talk, None, args.quiet.quiet, examples::SCHEMA)? else {
+            let Some(start) = Start::plain(&args.print, None, examples::SCHEMA)? else {
                 return Ok(Exit::Done);
             };
             reference::schema(args.text.as_deref(), &start.printer)
         }
         Command::Limits(args) => {
-            let Some(start) = Start::new(&args.talk, None, args.quiet.quiet, "")? else {
+            let Some(start) = Start::plain(&args.print, None, "")? else {
                 return Ok(Exit::Done);
             };
             reference::limits(&start.printer)
@@ -158,7 +156,16 @@ pub(crate) struct Start {
 impl Start {
     /// The start of a command that reads events.
     fn reading(read: &ReadArgs, examples: &str) -> Result<Option<Start>, Failure> {
-        Start::new(&read.talk, Some(&read.access), read.quiet.quiet, examples)
+        Start::plain(&read.print, Some(&read.access), examples)
+    }
+
+    /// The start of a command with the usual options of printing.
+    fn plain(
+        print: &PrintArgs,
+        access: Option<&AccessArgs>,
+        examples: &str,
+    ) -> Result<Option<Start>, Failure> {
+        Start::new(&print.talk, access, print.quiet.quiet, examples)
     }
 
     /// `None` if only examples or settings were asked for.

@@ -24,6 +24,13 @@ use crate::who::Texts;
 /// Columns of the neighbours.
 const NEIGHBOURS: &[ViewColumn] = view::SHORT;
 
+/// The command that shows an event, for whoever wants to copy it: none if the
+/// id, which is text of a log, is more than one plain word.
+pub(super) fn command(sources: &str, id: &str) -> Option<String> {
+    let is_plain = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    is_plain.then(|| format!("pugmark show {sources} {id}"))
+}
+
 /// Finds the event named last.
 pub(super) fn show(args: &ShowArgs, start: &Start) -> Result<Exit, Failure> {
     let (id, sources) = match args.words.split_last() {

@@ -57,6 +57,14 @@ pub(crate) fn string(text: &str, out: &mut String) {
     out.push('"');
 }
 
+/// A value of our own making as a line of its own.
+pub(crate) fn line(value: &serde_json::Value) -> String {
+    let mut out = String::new();
+    document(&value.to_string(), &mut out);
+    out.push('\n');
+    out
+}
+
 /// A JSON document on one line, each value as it was written; as a string if
 /// it is no JSON.
 pub(crate) fn document(text: &str, out: &mut String) {

@@ -30,7 +30,7 @@ use crate::exit::{Exit, Failure};
 
 pub(crate) use cell::escape;
 pub(crate) use csv::Formulas;
-pub(crate) use json::{document as json_document, string as json_string};
+pub(crate) use json::{document as json_document, line as json_line, string as json_string};
 pub(crate) use output::{Output, Overwrite};
 pub(crate) use paint::{Paint, Role};
 pub(crate) use plot::{Ink, bar, sparkline, squeeze};

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::happening::{Happening, Who};
 use super::operations::SubjectKind;
 use super::service::Hand;
+use pugmark_event::partition_of;
 
 /// All clusters of an input.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -158,11 +159,7 @@ impl Clusters {
 impl Cluster {
     /// ARN. It says nothing of the life: a new cluster of the name has the same one.
     pub fn arn(&self) -> String {
-        let partition = match self.region.as_str() {
-            region if region.starts_with("cn-") => "aws-cn",
-            region if region.starts_with("us-gov-") => "aws-us-gov",
-            _ => "aws",
-        };
+        let partition = partition_of(&self.region);
         format!("arn:{partition}:eks:{}:{}:cluster/{}", self.region, self.account, self.name)
     }
 

@@ -6,9 +6,10 @@ use super::cluster::{Cluster, Clusters, LifeState, Part, ServiceCall, Visit};
 use super::facts::{ClusterFacts, Place, Request, VisitKey, Visits};
 use super::happening::Happening;
 use super::operations::{Change, SubjectKind};
-use super::service::{Hint, ServiceKey, is_uuid};
+use super::service::{Hint, ServiceKey};
 use crate::Arn;
 use crate::identity::{greatest, least};
+use pugmark_event::is_uuid;
 
 /// Two times of creation this close are one: answers round them differently. Microseconds.
 const SAME_CREATION: i64 = 1_000_000;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use pugmark_event::Leaf;
+use pugmark_event::{Leaf, is_uuid};
 use serde_json::Value;
 
 use super::parameters::Parameters;
@@ -207,15 +207,6 @@ fn collect(value: &Value, hints: &mut BTreeSet<Hint>) {
 /// Characters of a cluster's name (EKS API Reference, `CreateCluster`).
 fn is_name(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '-' | '_')
-}
-
-/// Digits in groups of 8, 4, 4, 4 and 12.
-pub(crate) fn is_uuid(text: &str) -> bool {
-    text.len() == UUID
-        && text.bytes().enumerate().all(|(place, byte)| match place {
-            8 | 13 | 18 | 23 => byte == b'-',
-            _ => byte.is_ascii_hexdigit(),
-        })
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::fate::Fates;
 use super::step;
 use crate::Row;
-use crate::mentions::text;
+use crate::mentions::{text, without_version};
 use crate::shell::AwsCommand;
 
 /// Kinds of things left behind.
@@ -116,8 +116,7 @@ impl LegacyKind {
 
     /// The kind of thing that the call `name` of `source` leaves behind.
     pub fn of(source: &str, name: &str) -> Option<LegacyKind> {
-        let name = name.trim_end_matches(|letter: char| letter.is_ascii_digit() || "v_".contains(letter));
-        Some(match (source.strip_suffix(".amazonaws.com")?, name) {
+        Some(match (source.strip_suffix(".amazonaws.com")?, without_version(name)) {
             ("iam", "CreateUser") => LegacyKind::User,
             ("iam", "CreateAccessKey") => LegacyKind::Key,
             ("iam", "UpdateAccessKey" | "DeleteAccessKey") => LegacyKind::KeyEnded,
@@ -159,7 +158,15 @@ impl LegacyKind {
             }
             ("ec2", "ModifySnapshotAttribute" | "ModifyImageAttribute")
             | ("rds", "ModifyDBSnapshotAttribute" | "ModifyDBClusterSnapshotAttribute") => LegacyKind::Shared,
-            ("s3", "PutBucketPolicy" | "PutBucketAcl" | "DeletePublicAccessBlock")
+            (
+                "s3",
+                "PutBucketPolicy"
+                | "PutBucketAcl"
+                | "PutBucketPublicAccessBlock"
+                | "DeleteBucketPublicAccessBlock"
+                | "PutAccountPublicAccessBlock"
+                | "DeleteAccountPublicAccessBlock",
+            )
             | ("kms", "PutKeyPolicy" | "CreateGrant")
             | ("secretsmanager", "PutResourcePolicy") => LegacyKind::ResourcePolicy,
             ("cloudtrail", "StopLogging" | "DeleteTrail" | "UpdateTrail" | "PutEventSelectors") => {
@@ -171,14 +178,23 @@ impl LegacyKind {
 }
 
 impl Legacy {
-    /// Reads what `row` left behind.
-    pub(super) fn read(kind: LegacyKind, row: Row<'_>, record: &Value) -> Legacy {
+    /// Reads what `row` left behind: one thing, but for instances that start together.
+    pub(super) fn read(kind: LegacyKind, row: Row<'_>, record: &Value) -> Vec<Legacy> {
+        let named = Named::of(record);
+        let started = named.started();
+        if kind == LegacyKind::Instance && !started.is_empty() {
+            let each = |instance| Named { instance: Some(instance), ..named };
+            return started.into_iter().map(each).map(|named| Legacy::named(kind, row, &named)).collect();
+        }
+        vec![Legacy::named(kind, row, &named)]
+    }
+
+    fn named(kind: LegacyKind, row: Row<'_>, named: &Named<'_>) -> Legacy {
         let copied = |leaf| row.text(leaf).unwrap_or_default().to_owned();
-        let named = Named { request: &record["requestParameters"], answer: &record["responseElements"] };
         let region = copied(Leaf::AwsRegion);
         let (name, owner) = named.name(kind);
         let call = copied(Leaf::EventName);
-        let commands = commands(kind, &call, &named, &region);
+        let commands = commands(kind, &call, named, &region);
         Legacy {
             kind,
             time: row.time(),
@@ -211,16 +227,23 @@ impl Legacy {
 
 /// Name and owner of a thing of `kind` in the call that `record` tells of.
 pub(super) fn named(record: &Value, kind: LegacyKind) -> (Option<&str>, Option<&str>) {
-    Named { request: &record["requestParameters"], answer: &record["responseElements"] }.name(kind)
+    Named::of(record).name(kind)
 }
 
 /// The names in a call.
+#[derive(Clone, Copy)]
 struct Named<'a> {
     request: &'a Value,
     answer: &'a Value,
+    /// The instance that is meant, of several.
+    instance: Option<&'a str>,
 }
 
 impl<'a> Named<'a> {
+    fn of(record: &'a Value) -> Named<'a> {
+        Named { request: &record["requestParameters"], answer: &record["responseElements"], instance: None }
+    }
+
     fn ask(&self, member: &str) -> Option<&'a str> {
         text(self.request, &[member])
     }
@@ -239,8 +262,14 @@ impl<'a> Named<'a> {
     }
 
     fn instance(&self) -> Option<&'a str> {
-        let items = self.answer.get("instancesSet").and_then(|set| set.get("items"));
-        items.and_then(|items| text(items.get(0)?, &["instanceId"])).or_else(|| self.ask("instanceId"))
+        self.instance.or_else(|| self.ask("instanceId"))
+    }
+
+    /// The instances that the call started.
+    fn started(&self) -> Vec<&'a str> {
+        let items =
+            self.answer.get("instancesSet").and_then(|set| set.get("items")).and_then(Value::as_array);
+        items.into_iter().flatten().filter_map(|item| text(item, &["instanceId"])).collect()
     }
 
     fn made(&self, kind: LegacyKind) -> Option<&'a str> {
@@ -304,10 +333,9 @@ fn commands(kind: LegacyKind, call: &str, named: &Named<'_>, region: &str) -> Ve
             step("iam delete-login-profile", &[("user-name", name)]),
         ]
         .concat(),
-        LegacyKind::Key => {
+        LegacyKind::Key | LegacyKind::KeyEnded => {
             of_owner("iam update-access-key --status Inactive", "access-key-id", "accessKeyId")
         }
-        LegacyKind::KeyEnded => Vec::new(),
         LegacyKind::Login => step("iam delete-login-profile", &[("user-name", name)]),
         LegacyKind::Role | LegacyKind::Trust => step("iam get-role", &[("role-name", name)]),
         LegacyKind::Attached => {

@@ -95,8 +95,9 @@ impl<'a> Contain<'a> {
         let Some(record) = record(row.text(Leaf::Raw)) else { return };
         self.fates.read(kind, fate::lives_after(kind, name, &record), row, &record);
         let Some(party) = self.lineage.party_of(&Caller::of(row)) else { return };
-        let legacy = Legacy::read(kind, row, &record);
-        self.keep((row.time(), legacy.event.clone(), legacy.name.clone()), (party.place, legacy));
+        for legacy in Legacy::read(kind, row, &record) {
+            self.keep((row.time(), legacy.event.clone(), legacy.name.clone()), (party.place, legacy));
+        }
     }
 
     /// The readings of two workers as one.
@@ -207,7 +208,7 @@ fn touching(source: &str, name: &str) -> Option<(&'static str, &'static [&'stati
         ("s3", "DeleteObject" | "DeleteObjects" | "DeleteBucket") => {
             ("objects deleted in bucket", &["bucketName"])
         }
-        ("s3", "ListObjects" | "ListObjectsV2") => ("bucket listed", &["bucketName"]),
+        ("s3", "ListObjects") => ("bucket listed", &["bucketName"]),
         ("secretsmanager", "GetSecretValue" | "BatchGetSecretValue") => ("secret read", &["secretId"]),
         ("ssm", "GetParameter" | "GetParameters" | "GetParametersByPath") => {
             ("parameter read", &["name", "path"])

@@ -50,11 +50,12 @@ pub(super) fn revocations(
             one.commands = commands;
         }
     }
-    // Keys that suspects made and that nobody has used yet.
-    for legacy in legacies.iter().filter(|legacy| legacy.kind == LegacyKind::Key && !legacy.is_removed) {
+    // Keys that suspects made or switched on, and that nobody has used yet.
+    let is_key = |legacy: &&Legacy| matches!(legacy.kind, LegacyKind::Key | LegacyKind::KeyEnded);
+    for legacy in legacies.iter().filter(is_key).filter(|legacy| !legacy.is_removed) {
         let one = all.entry((legacy.account.clone(), legacy.name.clone())).or_default();
         if one.commands.is_empty() {
-            "access key made by a suspect, not seen in use".clone_into(&mut one.words);
+            "access key made or switched on by a suspect, not seen in use".clone_into(&mut one.words);
             one.commands.clone_from(&legacy.commands);
         }
     }

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use pugmark_event::Leaf;
 use serde_json::Value;
 
-use crate::mentions::{record, text, texts, verb};
+use crate::mentions::{record, text, texts, verb, without_version};
 use crate::{Caller, Confidence, Lineage, Row};
 use subject::{Naming, Subject, noun};
 
@@ -231,7 +231,7 @@ fn concluded(draft: Draft, nouns: &BTreeSet<String>) -> Chapter {
 
 /// What an event was to what it names.
 fn deed(name: &str, naming: &Naming, is_read: bool, nouns: &BTreeSet<String>) -> Deed {
-    let bare = name.trim_end_matches(|letter: char| letter.is_ascii_digit() || "v_".contains(letter));
+    let bare = without_version(name);
     if !naming.is_exact() {
         return match (naming.is_within, is_read) {
             (true, true) => Deed::Used,

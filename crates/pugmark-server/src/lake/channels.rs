@@ -56,7 +56,7 @@ pub(crate) fn find<'a>(state: &'a State, text: &str) -> Result<&'a Channel, ApiF
 fn id_of(text: &str) -> Result<String, ApiFault> {
     let id =
         if text.starts_with("arn:") { text.split_once(":channel/").map(|(_, id)| id) } else { Some(text) };
-    let id = id.filter(|id| stores::is_uuid(id)).map(ToOwned::to_owned);
+    let id = id.filter(|id| pugmark_event::is_uuid(id)).map(ToOwned::to_owned);
     id.ok_or_else(|| {
         ApiFault::new(
             "ChannelARNInvalidException",

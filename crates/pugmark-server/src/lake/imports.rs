@@ -295,8 +295,8 @@ impl Sink for Copier<'_> {
             let safe = |texts: &Option<arrow::array::StringViewArray>, fits: fn(&str) -> bool| {
                 texts.as_ref().map(|texts| texts.value(row).to_owned()).filter(|text| fits(text))
             };
-            let account = safe(&accounts, pugmark_trail::is_account);
-            let region = safe(&regions, pugmark_trail::is_region);
+            let account = safe(&accounts, pugmark_event::is_account);
+            let region = safe(&regions, pugmark_event::is_region);
             placed.push((account, region, times.value(row), records.value(row)));
         }
         let placed: Vec<Placed<'_>> = placed
@@ -323,7 +323,7 @@ fn not_found(id: &str) -> ApiFault {
 
 fn asked(call: &Call<'_>) -> Result<Import, ApiFault> {
     let id = call.input.needed("ImportId")?;
-    if !stores::is_uuid(id) {
+    if !pugmark_event::is_uuid(id) {
         return Err(ApiFault::parameter("`ImportId` must be the id of an import"));
     }
     call.app.lake.read(|state| state.imports.get(id).cloned()).ok_or_else(|| not_found(id))

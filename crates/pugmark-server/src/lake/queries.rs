@@ -19,9 +19,10 @@ use crate::document::{self, StateError};
 use crate::fault::ApiFault;
 use crate::input::missing;
 use crate::lake::results::{self, RowFile};
-use crate::lake::stores::{self, is_uuid};
+use crate::lake::stores;
 use crate::lake::{EngineFault, LakeQuestion};
 use crate::pages;
+use pugmark_event::is_uuid;
 
 const DAY_US: i64 = 86_400_000_000;
 /// Days that a query and its answer are kept.

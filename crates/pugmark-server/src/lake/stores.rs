@@ -14,6 +14,7 @@ use crate::input::{Input, missing};
 use crate::lake::State;
 use crate::pages::{self, Page};
 use crate::tags::{self, Tags};
+use pugmark_event::is_uuid;
 
 const DAY_US: i64 = 86_400_000_000;
 /// Stores of one Region.
@@ -188,15 +189,6 @@ fn id_of(text: &str) -> Result<&str, ApiFault> {
         }
     };
     if is_uuid(id) { Ok(id) } else { Err(invalid()) }
-}
-
-/// 36 of `[a-f0-9-]`, as ids are.
-pub(crate) fn is_uuid(text: &str) -> bool {
-    text.len() == 36
-        && text.bytes().enumerate().all(|(place, byte)| match place {
-            8 | 13 | 18 | 23 => byte == b'-',
-            _ => byte.is_ascii_hexdigit(),
-        })
 }
 
 /// 3 to 128 letters, digits and `._-`.

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::super::{Column, Start, print_rows};
 use super::{Answer, Told, page, report};
 use crate::exit::Failure;
-use crate::printer::{Format, json_document};
+use crate::printer::{Format, json_line};
 
 /// Forms that only findings have.
 pub(super) const NAMES: [&str; 4] = ["html", "ocsf", "sarif", "timesketch"];
@@ -27,7 +27,7 @@ pub(super) fn print(
         (Some("html"), _) => report::html(answer, &start.now),
         (Some("ocsf"), _) => lines(told, |told| vec![ocsf(told, &start.now)]),
         (Some("timesketch"), _) => lines(told, timesketch),
-        (Some("sarif"), _) => pretty(&sarif(told)),
+        (Some("sarif"), _) => json_line(&sarif(told)),
         (_, Format::Table | Format::Md) => {
             let (text, shown) = page::text(answer, limit, printer);
             printer.report(&text)?;
@@ -36,7 +36,7 @@ pub(super) fn print(
         (_, Format::Jsonl) => lines(told, |told| vec![document(told)]),
         (_, Format::Json) => {
             let findings: Vec<Value> = told.iter().map(document).collect();
-            pretty(&json!({"v": 1, "events": answer.sums.events, "matched": answer.sums.events_matched,
+            json_line(&json!({"v": 1, "events": answer.sums.events, "matched": answer.sums.events_matched,
                 "suppressed": answer.suppressed, "findings": findings}))
         }
         _ => {
@@ -50,14 +50,7 @@ pub(super) fn print(
 
 /// One JSON document per line.
 fn lines(told: &[Told], line: impl Fn(&Told) -> Vec<Value>) -> String {
-    told.iter().flat_map(line).fold(String::new(), |out, value| out + &value.to_string() + "\n")
-}
-
-fn pretty(value: &Value) -> String {
-    let mut out = String::new();
-    json_document(&value.to_string(), &mut out);
-    out.push('\n');
-    out
+    told.iter().flat_map(line).map(|value| json_line(&value)).collect()
 }
 
 fn list(few: &Few) -> Vec<&str> {

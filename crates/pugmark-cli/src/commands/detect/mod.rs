@@ -38,21 +38,20 @@ use suppress::Suppressions;
 pub(super) fn run(command: DetectCommand) -> Result<Exit, Failure> {
     match command {
         DetectCommand::Detect(mut args) => {
-            let form = take_form(&mut args.read.talk, &formats::NAMES);
+            let form = take_form(&mut args.read.print.talk, &formats::NAMES);
             let Some(start) = Start::reading(&args.read, examples::DETECT)? else { return Ok(Exit::Done) };
             detect(&args, form, &start)
         }
         DetectCommand::Rules(command) => rules::run(command),
         DetectCommand::Insights(mut args) => {
-            let as_records = take_form(&mut args.read.talk, &["records"]).is_some();
+            let as_records = take_form(&mut args.read.print.talk, &["records"]).is_some();
             let Some(start) = Start::reading(&args.read, examples::INSIGHTS)? else { return Ok(Exit::Done) };
             insights::insights(&args, as_records, &start)
         }
         DetectCommand::Watch(mut args) => {
             // The printer would refuse a file that is there; a watch appends.
-            let to = args.talk.to.take();
-            let (access, quiet) = (Some(&args.access), args.quiet.quiet);
-            let Some(start) = Start::new(&args.talk, access, quiet, examples::WATCH)? else {
+            let to = args.print.talk.to.take();
+            let Some(start) = Start::plain(&args.print, Some(&args.access), examples::WATCH)? else {
                 return Ok(Exit::Done);
             };
             watch::watch(&args, to, &start)
@@ -95,7 +94,7 @@ fn detect(args: &DetectArgs, form: Option<&str>, start: &Start) -> Result<Exit, 
     let level = level_of(&args.level)?;
     let fail_on = args.fail_on.as_deref().map(level_of).transpose()?;
     let today = start.now.date().to_string();
-    let mut suppressions = suppressions(args.suppress.as_deref(), &today, start)?;
+    let suppressions = suppressions(args.suppress.as_deref(), &today, start)?;
     let known = args.baseline.as_deref().map(earlier_ids).transpose()?;
     let (rules, load) = RuleTexts::read(&args.chosen)?.load(level, &start.printer)?;
     let rules = Arc::new(rules);
@@ -131,12 +130,7 @@ fn detect(args: &DetectArgs, form: Option<&str>, start: &Start) -> Result<Exit, 
     let beside = whole.beside.findings(&start.printer);
     found.findings.extend(beside.into_iter().filter(|finding| finding.level() >= level));
     Finding::sort(&mut found.findings);
-    if found.sums.left_out > 0 {
-        start.printer.warning(&format!(
-            "correlations did not see {}, because there were too many: narrow the time or the accounts",
-            counted(found.sums.left_out, "match")
-        ));
-    }
+    warn_of_limits(&found.sums, start);
     if tally.rows == 0 {
         start.printer.note(&nothing_found(&listed, &tally, reading.selection.range));
     }
@@ -156,6 +150,21 @@ fn detect(args: &DetectArgs, form: Option<&str>, start: &Start) -> Result<Exit, 
         Exit::Done if is_bad => Exit::No,
         exit => exit,
     })
+}
+
+/// Tells what the correlations could not see.
+fn warn_of_limits(sums: &Sums, start: &Start) {
+    if sums.left_out > 0 {
+        start.printer.warning(&format!(
+            "correlations did not see {}, because there were too many: narrow the time or the accounts",
+            counted(sums.left_out, "match")
+        ));
+    }
+    if sums.is_crowded {
+        start
+            .printer
+            .warning("correlations had too many groups at a time and forgot the stalest: narrow the time");
+    }
 }
 
 /// What is left out, if a file says so; those that have ended are told.

@@ -2,6 +2,7 @@
 
 use pugmark_detect::Level;
 
+use super::super::show;
 use super::{Answer, Told, files, frequent};
 use crate::printer::{
     Heading, Paint, Printer, Role, bar, count_words, counted, escape, sparkline, squeeze, time_text,
@@ -113,7 +114,9 @@ fn worst(answer: &Answer, printer: &Printer, out: &mut String) {
         let techniques: Vec<String> = finding.rule.techniques().collect();
         facts.push(("ATT&CK", techniques.join(", ")));
         if let Some(event) = finding.events.first() {
-            facts.push(("event", format!("{}  `pugmark show {} {}`", event.id, sources(answer), event.id)));
+            let command = show::command(&answer.sources.join(" "), &event.id);
+            let command = command.map(|command| format!("  `{command}`")).unwrap_or_default();
+            facts.push(("event", format!("{}{command}", event.id)));
         }
         for (name, value) in facts.iter().filter(|(_, value)| !value.trim().is_empty()) {
             put!(out, "   {} {}\n", paint.role(Role::Dim, &format!("{name:<10}")), escape(value.trim()));
@@ -122,10 +125,6 @@ fn worst(answer: &Answer, printer: &Printer, out: &mut String) {
     if worst.len() > 10 {
         put!(out, "\n  and {} more of level high or worse\n", worst.len() - 10);
     }
-}
-
-fn sources(answer: &Answer) -> String {
-    answer.sources.join(" ")
 }
 
 /// Days, actors and rules with the most.

@@ -10,42 +10,34 @@ use std::ops::ControlFlow;
 use super::super::{Column, print_rows};
 use super::files::{self, RuleTexts};
 use super::{Start, all_rules, take_form};
-use crate::args::TalkArgs;
+use crate::args::PrintArgs;
 use crate::args::detect::{RulesArgs, RulesCommand, RulesExplainArgs, RulesTestArgs};
 use crate::examples;
 use crate::exit::{Exit, Failure};
 use crate::plan::Reading;
-use crate::printer::{Format, Output, Overwrite, count_words, counted, escape, json_document};
+use crate::printer::{Format, Output, Overwrite, count_words, counted, escape, json_line};
 use crate::run::{Run, request};
 
 /// Does what the command line says.
 pub(super) fn run(command: RulesCommand) -> Result<Exit, Failure> {
-    let begin = |talk: &TalkArgs, quiet: u8| Start::new(talk, None, quiet, examples::RULES);
     match command {
-        RulesCommand::List(args) => match begin(&args.talk, args.quiet.quiet)? {
-            Some(start) => list(&args, &start),
-            None => Ok(Exit::Done),
-        },
-        RulesCommand::Lint(args) => match begin(&args.talk, args.quiet.quiet)? {
-            Some(start) => lint(&args, &start),
-            None => Ok(Exit::Done),
-        },
-        RulesCommand::Test(args) => match begin(&args.talk, args.quiet.quiet)? {
-            Some(start) => test(&args, &start),
-            None => Ok(Exit::Done),
-        },
+        RulesCommand::List(args) => begin(&args.print, |start| list(&args, start)),
+        RulesCommand::Lint(args) => begin(&args.print, |start| lint(&args, start)),
+        RulesCommand::Test(args) => begin(&args.print, |start| test(&args, start)),
         RulesCommand::Coverage(mut args) => {
-            let is_navigator = take_form(&mut args.talk, &["navigator"]).is_some();
-            match begin(&args.talk, args.quiet.quiet)? {
-                Some(start) => coverage(&args, is_navigator, &start),
-                None => Ok(Exit::Done),
-            }
+            let is_navigator = take_form(&mut args.print.talk, &["navigator"]).is_some();
+            begin(&args.print, |start| coverage(&args, is_navigator, start))
         }
         RulesCommand::Explain(args) => {
             let Some(start) = Start::reading(&args.read, examples::RULES)? else { return Ok(Exit::Done) };
             explain(&args, &start)
         }
     }
+}
+
+/// Starts a command that reads no events.
+fn begin(print: &PrintArgs, work: impl FnOnce(&Start) -> Result<Exit, Failure>) -> Result<Exit, Failure> {
+    Start::plain(print, None, examples::RULES)?.map_or(Ok(Exit::Done), |start| work(&start))
 }
 
 fn list(args: &RulesArgs, start: &Start) -> Result<Exit, Failure> {
@@ -109,7 +101,7 @@ fn test(args: &RulesTestArgs, start: &Start) -> Result<Exit, Failure> {
     let texts = RuleTexts::read(&args.chosen)?;
     let report = run_tests(&texts.files(), &texts.options(Level::Informational));
     if let Some(path) = &args.junit {
-        let overwrite = if args.talk.force { Overwrite::Allow } else { Overwrite::Refuse };
+        let overwrite = if args.print.talk.force { Overwrite::Allow } else { Overwrite::Refuse };
         let mut output = Output::file(path, overwrite)?;
         output.write_all(report.junit().as_bytes())?;
         output.finish()?;
@@ -137,10 +129,7 @@ fn test(args: &RulesTestArgs, start: &Start) -> Result<Exit, Failure> {
 fn coverage(args: &RulesArgs, is_navigator: bool, start: &Start) -> Result<Exit, Failure> {
     let (rules, report) = all_rules(&RuleTexts::read(&args.chosen)?);
     if is_navigator {
-        let mut out = String::new();
-        json_document(&rules.navigator_layer("Pugmark rules").to_string(), &mut out);
-        out.push('\n');
-        start.printer.report(&out)?;
+        start.printer.report(&json_line(&rules.navigator_layer("Pugmark rules")))?;
         return Ok(Exit::Done);
     }
     let columns =
@@ -192,8 +181,7 @@ fn explain(args: &RulesExplainArgs, start: &Start) -> Result<Exit, Failure> {
         put!(out, "`{}` {verdict} `{id}`\n", escape(&rule.title));
         tree(&explanation["conditions"], 1, &mut out);
     } else {
-        json_document(&explanation.to_string(), &mut out);
-        out.push('\n');
+        out = json_line(&explanation);
     }
     start.printer.report(&out)?;
     let is_match = explanation["matched"] == true;

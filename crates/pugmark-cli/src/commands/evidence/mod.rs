@@ -18,12 +18,12 @@ pub(super) use witness::Watch;
 pub(super) fn run(command: EvidenceCommand) -> Result<Exit, Failure> {
     match command {
         EvidenceCommand::Coverage(mut args) => {
-            let is_html = take_form(&mut args.read.talk, &["html"]).is_some();
+            let is_html = take_form(&mut args.read.print.talk, &["html"]).is_some();
             let Some(start) = Start::reading(&args.read, examples::COVERAGE)? else { return Ok(Exit::Done) };
             coverage::coverage(&args, is_html, &start)
         }
         EvidenceCommand::Verify(mut args) => {
-            let form = take_form(&mut args.read.talk, &["html", "aws"]);
+            let form = take_form(&mut args.read.print.talk, &["html", "aws"]);
             let Some(start) = Start::reading(&args.read, examples::VERIFY)? else { return Ok(Exit::Done) };
             verify::verify(&args, form, &start)
         }

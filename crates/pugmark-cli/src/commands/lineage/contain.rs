@@ -1,17 +1,13 @@
 //! `pugmark contain`: what to revoke and look at if an identity is compromised. Prints, never executes.
 
-use std::ops::ControlFlow;
+use pugmark_lineage::{AwsCommand, Contain, Containment, Legacy, Row};
 
-use pugmark_event::EventBatch;
-use pugmark_lineage::{AwsCommand, Caller, Contain, Containment, Legacy, Rows};
-use pugmark_scan::{Sink, scan};
 use serde_json::json;
 
 use super::{Question, Start};
 use crate::args::lineage::AboutArgs;
 use crate::exit::{Exit, Failure};
-use crate::printer::{Ended, Format, Heading, Printer, Role, counted, escape, json_document, time_text};
-use crate::run::request;
+use crate::printer::{Ended, Format, Heading, Printer, Role, counted, escape, json_line, time_text};
 
 /// What `--output` calls the commands alone.
 pub(super) const FORMS: [&str; 1] = ["sh"];
@@ -25,14 +21,9 @@ pub(super) fn contain(args: &AboutArgs, form: Option<&str>, start: &Start) -> Re
     let Some(found) = lineage.find(question.subject) else {
         return Ok(question.unknown(&lineage, "nobody is known as"));
     };
-    let leaves = Caller::LEAVES.into_iter().chain(Contain::LEAVES);
-    let request = request(&question.reading, leaves.collect());
-    let listing = question.reading.list(&question.run.progress)?;
-    let (readers, tally) =
-        scan(listing, &request, &question.run.progress, || Reader(Contain::new(&lineage)))?;
-    let now = start.now.timestamp().as_microsecond();
-    let gathered = readers.into_iter().map(|reader| reader.0).reduce(Contain::merge);
-    let containment = gathered.map(|one| one.finish(&found.parties, now)).unwrap_or_default();
+    let how = (Contain::read as fn(&mut _, Row<'_>), Contain::merge as fn(_, _) -> _);
+    let (gathered, tally) = question.fold(Contain::LEAVES, None, || Contain::new(&lineage), how)?;
+    let containment = gathered.finish(&found.parties, start.now.timestamp().as_microsecond());
     question.run.quiet();
     let printer = question.run.printer;
     if containment.left_out > 0 {
@@ -47,15 +38,6 @@ pub(super) fn contain(args: &AboutArgs, form: Option<&str>, start: &Start) -> Re
     printer.report(&text)?;
     let shown = (containment.revocations.len() + containment.legacies.len()) as u64;
     Ok(question.run.finish(tally, shown, Ended::AtTheEnd))
-}
-
-struct Reader<'a>(Contain<'a>);
-
-impl Sink for Reader<'_> {
-    fn batch(&mut self, batch: EventBatch) -> ControlFlow<()> {
-        Rows::of(&batch).iter().for_each(|row| self.0.read(row));
-        ControlFlow::Continue(())
-    }
 }
 
 fn page(found: &Containment<'_>, subject: &str, printer: &Printer) -> String {
@@ -179,8 +161,5 @@ fn document(found: &Containment<'_>, subject: &str) -> String {
         .collect();
     let document = json!({"v": 1, "subject": subject, "suspects": suspects, "revoke": revocations, "left_behind": legacies,
         "touched": touched, "left_out": found.left_out});
-    let mut out = String::new();
-    json_document(&document.to_string(), &mut out);
-    out.push('\n');
-    out
+    json_line(&document)
 }

@@ -13,8 +13,8 @@ mod why;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use pugmark_event::{EventBatch, Leaf};
-use pugmark_lineage::{Caller, Lineage, Rows, Session};
+use pugmark_event::{EventBatch, Leaf, Tally};
+use pugmark_lineage::{Caller, Lineage, Row, Rows, Session};
 use pugmark_scan::{Sink, scan};
 
 use super::{Column, Start, print_rows, take_form};
@@ -31,7 +31,7 @@ use tree::Form;
 pub(super) fn run(command: LineageCommand) -> Result<Exit, Failure> {
     match command {
         LineageCommand::Who(mut args) => {
-            let form = take_form(&mut args.about.read.talk, &Form::NAMES).and_then(Form::named);
+            let form = take_form(&mut args.about.read.print.talk, &Form::NAMES).and_then(Form::named);
             let Some(start) = Start::reading(&args.about.read, examples::WHO)? else { return Ok(Exit::Done) };
             who::who(&args, form, &start)
         }
@@ -40,7 +40,7 @@ pub(super) fn run(command: LineageCommand) -> Result<Exit, Failure> {
             sessions::sessions(&args, &start)
         }
         LineageCommand::Session(mut args) => {
-            let form = take_form(&mut args.about.read.talk, &Form::NAMES).and_then(Form::named);
+            let form = take_form(&mut args.about.read.print.talk, &Form::NAMES).and_then(Form::named);
             let Some(start) = Start::reading(&args.about.read, examples::SESSION)? else {
                 return Ok(Exit::Done);
             };
@@ -55,12 +55,12 @@ pub(super) fn run(command: LineageCommand) -> Result<Exit, Failure> {
             story::story(&args, &start)
         }
         LineageCommand::Policy(mut args) => {
-            let form = take_form(&mut args.read.talk, &policy::FORMS);
+            let form = take_form(&mut args.read.print.talk, &policy::FORMS);
             let Some(start) = Start::reading(&args.read, examples::POLICY)? else { return Ok(Exit::Done) };
             policy::policy(&args, form, &start)
         }
         LineageCommand::Contain(mut args) => {
-            let form = take_form(&mut args.read.talk, &contain::FORMS);
+            let form = take_form(&mut args.read.print.talk, &contain::FORMS);
             let Some(start) = Start::reading(&args.read, examples::CONTAIN)? else { return Ok(Exit::Done) };
             contain::contain(&args, form, &start)
         }
@@ -79,6 +79,22 @@ struct Question<'a> {
     provenance: Provenance,
 }
 
+/// One worker's part of a second reading.
+struct Reader<R> {
+    value: R,
+    read: Read<R>,
+}
+
+/// Takes in an event.
+type Read<R> = fn(&mut R, Row<'_>);
+
+impl<R: Send> Sink for Reader<R> {
+    fn batch(&mut self, batch: EventBatch) -> ControlFlow<()> {
+        Rows::of(&batch).iter().for_each(|row| (self.read)(&mut self.value, row));
+        ControlFlow::Continue(())
+    }
+}
+
 impl<'a> Question<'a> {
     fn new(args: &'a AboutArgs, start: &'a Start) -> Result<Question<'a>, Failure> {
         let Some((subject, sources)) = args.words.split_last().filter(|(_, sources)| !sources.is_empty())
@@ -92,6 +108,23 @@ impl<'a> Question<'a> {
         let run = Run::start(&start.printer)?;
         let provenance = Provenance::new(&reading, &run);
         Ok(Question { subject, reading, run, provenance })
+    }
+
+    /// Reads the events once more, a reader per worker, and makes one of all readers.
+    fn fold<R: Send>(
+        &self,
+        leaves: impl IntoIterator<Item = Leaf>,
+        needle: Option<String>,
+        make: impl Fn() -> R + Sync,
+        (read, merge): (Read<R>, fn(R, R) -> R),
+    ) -> Result<(R, Tally), Failure> {
+        let mut request = request(&self.reading, Caller::LEAVES.into_iter().chain(leaves).collect());
+        request.needles = needle.into_iter().map(String::into_bytes).collect();
+        let listing = self.reading.list(&self.run.progress)?;
+        let (readers, tally) =
+            scan(listing, &request, &self.run.progress, || Reader { value: make(), read })?;
+        let whole = readers.into_iter().map(|reader| reader.value).reduce(merge);
+        Ok((whole.unwrap_or_else(make), tally))
     }
 
     fn lineage(&self) -> Result<Arc<Lineage>, Failure> {

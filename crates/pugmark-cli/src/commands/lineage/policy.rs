@@ -1,17 +1,13 @@
 //! `pugmark policy`: the least IAM policy that an identity's observed calls need, and what it was refused.
 
-use std::ops::ControlFlow;
+use pugmark_lineage::{Least, Needs, Row};
 
-use pugmark_event::EventBatch;
-use pugmark_lineage::{Caller, Least, Needs, Rows};
-use pugmark_scan::{Sink, scan};
 use serde_json::json;
 
 use super::{Question, Start};
 use crate::args::lineage::AboutArgs;
 use crate::exit::{Exit, Failure};
-use crate::printer::{Ended, Format, Heading, Printer, Role, counted, escape, json_document};
-use crate::run::request;
+use crate::printer::{Ended, Format, Heading, Printer, Role, counted, escape, json_line};
 
 /// What `--output` calls the bare document.
 pub(super) const FORMS: [&str; 1] = ["policy"];
@@ -33,17 +29,10 @@ pub(super) fn policy(args: &AboutArgs, form: Option<&str>, start: &Start) -> Res
     let Some(found) = lineage.find(question.subject) else {
         return Ok(question.unknown(&lineage, "nobody is known as"));
     };
-    let leaves = Caller::LEAVES.into_iter().chain(Needs::LEAVES);
-    let request = request(&question.reading, leaves.collect());
-    let listing = question.reading.list(&question.run.progress)?;
-    let make = || Reader(Needs::new(&lineage, &found.parties));
-    let (readers, tally) = scan(listing, &request, &question.run.progress, make)?;
-    let least = readers
-        .into_iter()
-        .map(|reader| reader.0)
-        .reduce(Needs::merge)
-        .map(Needs::finish)
-        .unwrap_or_default();
+    let how = (Needs::read as fn(&mut _, Row<'_>), Needs::merge as fn(_, _) -> _);
+    let make = || Needs::new(&lineage, &found.parties);
+    let (needs, tally) = question.fold(Needs::LEAVES, None, make, how)?;
+    let least = needs.finish();
     question.run.quiet();
     let printer = question.run.printer;
     let text = match (form, printer.format()) {
@@ -57,15 +46,6 @@ pub(super) fn policy(args: &AboutArgs, form: Option<&str>, start: &Start) -> Res
     };
     printer.report(&text)?;
     Ok(question.run.finish(tally, least.events, Ended::AtTheEnd))
-}
-
-struct Reader<'a>(Needs<'a>);
-
-impl Sink for Reader<'_> {
-    fn batch(&mut self, batch: EventBatch) -> ControlFlow<()> {
-        Rows::of(&batch).iter().for_each(|row| self.0.read(row));
-        ControlFlow::Continue(())
-    }
 }
 
 /// Says what the bare document leaves out.
@@ -163,8 +143,5 @@ fn document(least: &Least, subject: &str) -> String {
         "v": 1, "subject": subject, "events": least.events, "actions": actions, "denied": denied, "through": through,
         "unknown": least.untold, "free": least.free, "unseen": UNSEEN, "policy": least.document(),
     });
-    let mut out = String::new();
-    json_document(&document.to_string(), &mut out);
-    out.push('\n');
-    out
+    json_line(&document)
 }

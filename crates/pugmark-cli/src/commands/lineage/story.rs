@@ -1,30 +1,23 @@
 //! `pugmark story`: the life of one resource, and who stands behind each step.
 
-use std::ops::ControlFlow;
+use pugmark_lineage::{Chapter, Deed, Life, Lineage, Row, STORY_EVENTS_MAX, Story};
 
-use pugmark_event::EventBatch;
-use pugmark_lineage::{Caller, Chapter, Deed, Life, Lineage, Rows, STORY_EVENTS_MAX, Story};
-use pugmark_scan::{Sink, scan};
 use serde_json::json;
 
 use super::{Column, Question, Start, print_rows};
 use crate::args::lineage::AboutArgs;
 use crate::exit::{Exit, Failure};
-use crate::printer::{Ended, Format, Heading, Printer, Role, counted, escape, json_document, time_text};
-use crate::run::request;
+use crate::printer::{Ended, Format, Heading, Printer, Role, counted, escape, json_line, time_text};
 
 /// Finds every event that names the resource.
 pub(super) fn story(args: &AboutArgs, start: &Start) -> Result<Exit, Failure> {
     let mut question = Question::new(args, start)?;
     let lineage = question.lineage()?;
-    let leaves = Caller::LEAVES.into_iter().chain(Story::LEAVES);
-    let mut request = request(&question.reading, leaves.collect());
-    request.needles = vec![Story::needle(question.subject).into_bytes()];
-    let listing = question.reading.list(&question.run.progress)?;
-    let make = || Teller(Story::new(&lineage, question.subject));
-    let (told, tally) = scan(listing, &request, &question.run.progress, make)?;
-    let life =
-        told.into_iter().map(|teller| teller.0).reduce(Story::merge).map(Story::finish).unwrap_or_default();
+    let how = (Story::read as fn(&mut _, Row<'_>), Story::merge as fn(_, _) -> _);
+    let needle = Some(Story::needle(question.subject));
+    let make = || Story::new(&lineage, question.subject);
+    let (story, tally) = question.fold(Story::LEAVES, needle, make, how)?;
+    let life = story.finish();
     if life.chapters.is_empty() {
         return Ok(question.unknown(&lineage, "no event names"));
     }
@@ -46,15 +39,6 @@ pub(super) fn story(args: &AboutArgs, start: &Start) -> Result<Exit, Failure> {
         }
     }
     Ok(question.run.finish(tally, shown, Ended::AtTheEnd))
-}
-
-struct Teller<'a>(Story<'a>);
-
-impl Sink for Teller<'_> {
-    fn batch(&mut self, batch: EventBatch) -> ControlFlow<()> {
-        Rows::of(&batch).iter().for_each(|row| self.0.read(row));
-        ControlFlow::Continue(())
-    }
 }
 
 const COLUMNS: [&str; 12] = [
@@ -170,8 +154,5 @@ fn document(life: &Life, subject: &str) -> String {
         })
         .collect();
     let document = json!({"v": 1, "subject": subject, "events": chapters, "related": life.related, "left_out": life.left_out});
-    let mut out = String::new();
-    json_document(&document.to_string(), &mut out);
-    out.push('\n');
-    out
+    json_line(&document)
 }

@@ -9,7 +9,7 @@ use super::tree::{Form, Tree};
 use super::{Question, Start};
 use crate::args::lineage::WhoArgs;
 use crate::exit::{Exit, Failure};
-use crate::printer::{Ended, Format, Printer, Role, count_words, escape, json_document, time_text};
+use crate::printer::{Ended, Format, Printer, Role, count_words, escape, json_line, time_text};
 
 /// Entries of each list of what was done.
 const TOP: usize = 6;
@@ -74,11 +74,7 @@ fn answer(
         (Some(form), _) => tree.graph(form),
         (None, Format::Table | Format::Md) => page(&tree, printer),
         (None, Format::Json | Format::Jsonl) => {
-            let document = json!({"v": 1, "subject": question.subject, "sessions": tree.json()});
-            let mut out = String::new();
-            json_document(&document.to_string(), &mut out);
-            out.push('\n');
-            out
+            json_line(&json!({"v": 1, "subject": question.subject, "sessions": tree.json()}))
         }
         _ => {
             return Err(Failure::new(

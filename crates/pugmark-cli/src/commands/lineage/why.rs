@@ -9,7 +9,7 @@ use super::tree::{Tree, session_json};
 use super::{Question, Start};
 use crate::args::lineage::AboutArgs;
 use crate::exit::{Exit, Failure};
-use crate::printer::{Ended, Format, Printer, Role, cell_text, counted, escape, json_document, time_text};
+use crate::printer::{Ended, Format, Printer, Role, cell_text, counted, escape, json_line, time_text};
 use crate::run::request;
 use crate::view;
 
@@ -34,12 +34,7 @@ pub(super) fn why(args: &AboutArgs, start: &Start) -> Result<Exit, Failure> {
     let printer = question.run.printer;
     let text = match printer.format() {
         Format::Table | Format::Md => answer.page(batch, printer)?,
-        Format::Json | Format::Jsonl => {
-            let mut out = String::new();
-            json_document(&answer.json().to_string(), &mut out);
-            out.push('\n');
-            out
-        }
+        Format::Json | Format::Jsonl => json_line(&answer.json()),
         _ => return Err(Failure::new("`why` prints one answer", "give `--output table` or `json`")),
     };
     printer.report(&text)?;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use arrow::array::Array;
 use pugmark_event::{EventBatch, Leaf};
+use pugmark_lineage::is_denial;
 
 use super::overview::HOUR_US;
 use crate::event_names::{EXPOSURE, NEW_ACCESS, TAMPERING};
@@ -196,10 +197,6 @@ fn lacks_mfa(more: Option<&str>) -> bool {
         return false;
     };
     more["MFAUsed"].as_str() == Some("No") && more["SamlProviderArn"].is_null()
-}
-
-fn is_denial(error: &str) -> bool {
-    error.contains("AccessDenied") || error.contains("Unauthorized") || error.contains("Forbidden")
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use pugmark_event::{Tally, format_time};
 use pugmark_source::Coverage;
 
+use super::super::show;
 use super::odd::{Reason, Sighting};
 use super::overview::{Counts, Overview};
 use crate::printer::{
@@ -220,7 +221,7 @@ impl Page<'_> {
         if let Some((_, _, _, Sighting { id, .. })) =
             odd.iter().find(|(_, _, _, sighting)| !sighting.id.is_empty())
         {
-            lines.push(format!("pugmark show {sources} {}", escape(id)));
+            lines.extend(show::command(&sources, id));
         }
         let mut names: Vec<&str> = odd
             .iter()

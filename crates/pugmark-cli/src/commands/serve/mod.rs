@@ -39,7 +39,7 @@ pub(super) fn serve(args: &ServeArgs, start: &Start) -> Result<Exit, Failure> {
     let surroundings = Surroundings {
         clock: Arc::new(now),
         log: {
-            let is_quiet = args.quiet.quiet > 0;
+            let is_quiet = args.print.quiet.quiet > 0;
             Arc::new(move |line: &str| {
                 if !is_quiet {
                     print_talk(&format!("{line}\n"));

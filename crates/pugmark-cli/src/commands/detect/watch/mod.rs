@@ -23,11 +23,11 @@ use jiff::Zoned;
 use pugmark_detect::{Detection, Finding, Grouping, RuleSet};
 use pugmark_event::{DefectKind, EventBatch, Tally};
 use pugmark_scan::{Sink, scan};
-use pugmark_source::{Entry, Listing, Location};
+use pugmark_source::{Address, Entry, Listing, Location, Poster, SourceError};
 
 use super::files::RuleTexts;
 use super::suppress::Suppressions;
-use super::{Told, formats, level_of};
+use super::{Told, formats, level_of, suppressions};
 use crate::args::SelectArgs;
 use crate::args::detect::WatchArgs;
 use crate::commands::Start;
@@ -75,16 +75,20 @@ pub(super) fn watch(args: &WatchArgs, to: Option<PathBuf>, start: &Start) -> Res
     let mut next = Instant::now() + every;
     while !run.is_interrupted() {
         let now = Instant::now();
-        if now >= next {
-            // What is out of reach now is asked again.
-            match watch.round(&run) {
-                Ok(()) => {}
-                Err(Failure::Told { message, .. }) => start.printer.warning(&message),
-                Err(closed @ Failure::PipeClosed) => return Err(closed),
-            }
+        let outcome = if now >= next {
+            let outcome = watch.round(&run);
             next = Instant::now() + every;
+            outcome
         } else if watch.sinks.next_attempt(&watch.state).is_some_and(|due| due <= now) {
-            watch.deliver(&run)?;
+            watch.deliver(&run)
+        } else {
+            Ok(())
+        };
+        // What is out of reach now is asked again.
+        match outcome {
+            Ok(()) => {}
+            Err(Failure::Told { message, .. }) => start.printer.warning(&message),
+            Err(closed @ Failure::PipeClosed) => return Err(closed),
         }
         std::thread::sleep(Duration::from_millis(100));
     }
@@ -138,24 +142,22 @@ impl<'a> Watch<'a> {
         let key = std::env::var(KEY_VARIABLE).ok().filter(|key| !key.is_empty());
         let urls =
             [(Channel::Webhook, &args.webhook), (Channel::Slack, &args.slack), (Channel::Teams, &args.teams)];
-        let urls: BTreeMap<Channel, String> =
-            urls.into_iter().filter_map(|(channel, url)| Some((channel, url.clone()?))).collect();
+        let urls = urls.into_iter().filter_map(|(channel, url)| Some((channel, url.as_deref()?)));
+        let urls: BTreeMap<Channel, Address> = urls
+            .map(|(channel, url)| Ok((channel, Address::parse(url)?)))
+            .collect::<Result<_, SourceError>>()?;
         let sinks = Sinks {
             file: to,
             urls,
+            poster: Poster::new()?,
             template: args.template.as_deref().map(Template::read).transpose()?,
             key,
             give_up_s: span(&args.give_up, &start.now)?.as_secs() as i64,
             pauses: BTreeMap::new(),
         };
         let lateness_us = span(&args.lateness, &start.now)?.as_micros() as i64;
-        let suppressions = match &args.suppress {
-            Some(path) => Suppressions::read(path)?,
-            None => Suppressions::default(),
-        };
-        for ended in suppressions.ended(&start.now.date().to_string()) {
-            start.printer.warning(&ended);
-        }
+        let today = start.now.date().to_string();
+        let suppressions = suppressions(args.suppress.as_deref(), &today, start)?;
         let (rules, _) = RuleTexts::read(&args.chosen)?.load(level_of(&args.level)?, &start.printer)?;
         let folder = folder(args)?;
         let (store, mut state) = Store::open(&folder)?;

@@ -8,7 +8,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use pugmark_source::post;
+use pugmark_source::{Address, Poster};
 
 use super::messages::{Channel, Template, body, line, signature};
 use super::state::{Letter, State, Store, already, append};
@@ -27,7 +27,8 @@ const PAUSE_MAX: Duration = Duration::from_mins(15);
 pub(super) struct Sinks {
     pub(super) file: Option<PathBuf>,
     /// Addresses of webhook, Slack and Teams.
-    pub(super) urls: BTreeMap<Channel, String>,
+    pub(super) urls: BTreeMap<Channel, Address>,
+    pub(super) poster: Poster,
     pub(super) template: Option<Template>,
     /// The key of signatures.
     pub(super) key: Option<String>,
@@ -111,12 +112,21 @@ impl Sinks {
             let is_over = index < surplus || letter.since.saturating_add(self.give_up_s) <= now_s;
             if is_over { dead.push(letter) } else { alive.push(letter) }
         }
-        state.outbox = alive;
         if !dead.is_empty() {
-            let path = store.bury(&dead)?;
-            let count = counted(dead.len() as u64, "finding");
-            printer.warning(&format!("{count} given up, kept in `{}`", path.display()));
+            match store.bury(&dead) {
+                Ok(path) => {
+                    let count = counted(dead.len() as u64, "finding");
+                    printer.warning(&format!("{count} given up, kept in `{}`", path.display()));
+                }
+                // A letter that cannot be buried stays.
+                Err(error) => {
+                    dead.append(&mut alive);
+                    alive = dead;
+                    ended = ended.and(Err(error));
+                }
+            }
         }
+        state.outbox = alive;
         if state.outbox.len() != before {
             store.save(state)?;
         }
@@ -197,7 +207,7 @@ impl Sinks {
                 headers.push(("x-pugmark-timestamp", time));
             }
         }
-        match post(url, &headers, text.into_bytes()) {
+        match self.poster.post(url, &headers, text.into_bytes()) {
             Ok(200..=299) => Outcome::Taken,
             // What is wrong is in the letter, not in the way there.
             Ok(status @ (400 | 413 | 422)) => Outcome::Refused(format!("status {status}")),

@@ -27,8 +27,8 @@ const COMMANDS: [&str; 12] = [
     "scan", "search", "sql", "show", "stats", "who", "sessions", "session", "why", "eks", "coverage",
     "verify",
 ];
-/// Options that would make an answer go elsewhere.
-const REFUSED: [&str; 3] = ["--to", "--force", "--pager"];
+/// Options that would make a command write, or ask somebody else.
+const REFUSED: [&str; 5] = ["--to", "--force", "--pager", "--fetch-keys", "--keys-endpoint-url"];
 
 /// What a case is about.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -34,13 +34,13 @@ pub(super) fn run(args: &CaseArgs) -> Result<Exit, Failure> {
             new(args, &start)
         }
         CaseArgs::Add(args) => {
-            let Some(start) = Start::new(&args.talk, None, args.quiet.quiet, "")? else {
+            let Some(start) = Start::plain(&args.print, None, "")? else {
                 return Ok(Exit::Done);
             };
             add(args, &start)
         }
         CaseArgs::Report(args) => {
-            let Some(start) = Start::new(&args.talk, Some(&args.access), args.quiet.quiet, "")? else {
+            let Some(start) = Start::plain(&args.print, Some(&args.access), "")? else {
                 return Ok(Exit::Done);
             };
             check(args, &start)
@@ -59,7 +59,7 @@ fn new(args: &CaseNewArgs, start: &Start) -> Result<Exit, Failure> {
         select: bundle::Select::of(&reading.selection),
         inputs,
     };
-    let overwrite = if args.read.talk.force { Overwrite::Allow } else { Overwrite::Refuse };
+    let overwrite = if args.read.print.talk.force { Overwrite::Allow } else { Overwrite::Refuse };
     bundle::create_folder(&args.directory)?;
     bundle::write(&bundle::case_path(&args.directory), &case.text(), overwrite)?;
     start.printer.note(&format!(
@@ -107,7 +107,7 @@ fn check(args: &CaseReportArgs, start: &Start) -> Result<Exit, Failure> {
     run.quiet();
     let page = report::Page { case: &case, changes: &changes, steps: &checked };
     let text = page.text();
-    keep(&args.directory.join("report.md"), &text, args.talk.force)?;
+    keep(&args.directory.join("report.md"), &text, args.print.talk.force)?;
     start.printer.report(&text)?;
     let exit = run.finish(tally, checked.len() as u64, Ended::AtTheEnd);
     Ok(if page.is_same() { exit } else { Exit::No })

@@ -6,7 +6,7 @@ use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 use std::process::Stdio;
 
-use super::bundle::{Answer, Case, Step, VERSION, hash_file, program};
+use super::bundle::{self, Answer, Case, Step, VERSION, hash_file, program};
 use super::inputs::Change;
 use crate::exit::Failure;
 use crate::printer::{count_words, counted, escape};
@@ -59,7 +59,9 @@ pub(super) fn again(case: &Case, directory: &Path, number: u32, step: &Step) -> 
         return Ok(Outcome::Altered);
     }
     let fail = |error: io::Error| Failure::bare(format!("cannot compare command {number:03}: {error}"));
-    let mut child = program(&case.command(&step.words))?.stdout(Stdio::piped()).spawn().map_err(fail)?;
+    // The words are those of whoever made the case.
+    let words = bundle::checked(&step.words)?;
+    let mut child = program(&case.command(&words))?.stdout(Stdio::piped()).spawn().map_err(fail)?;
     let now = child.stdout.take().ok_or_else(|| fail(io::ErrorKind::BrokenPipe.into()))?;
     let mut then = Lines::new(File::open(&path).map_err(fail)?);
     let mut now = Lines::new(now);

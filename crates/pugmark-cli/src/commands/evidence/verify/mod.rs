@@ -112,7 +112,7 @@ fn aws_run(args: &VerifyArgs, reading: &Reading, start: &Start) -> Result<AwsRun
         end: range.until.unwrap_or_else(|| start.now.timestamp().as_microsecond()),
         region: only(&reading.selection.regions).unwrap_or_default(),
         account: only(&reading.selection.accounts),
-        verbose: args.read.talk.verbose,
+        verbose: args.read.print.talk.verbose,
         ..AwsRun::default()
     })
 }

@@ -6,7 +6,7 @@ use pugmark_event::format_time;
 use pugmark_lineage::{Cluster, Counts, Happening, Lineage, Outcome, ServiceCall, SubjectKind};
 use serde_json::{Value, json};
 
-use crate::printer::{Heading, Printer, Role, count_words, counted, escape, json_document, time_text};
+use crate::printer::{Heading, Printer, Role, count_words, counted, escape, json_line, time_text};
 
 /// Lines of each list; the rest is counted.
 const SHOWN: usize = 25;
@@ -195,10 +195,7 @@ fn workloads(cluster: &Cluster, lineage: &Lineage, printer: &Printer, out: &mut 
 /// Clusters as one JSON document.
 pub(super) fn document(clusters: &[&Cluster], lineage: &Lineage) -> String {
     let clusters: Vec<Value> = clusters.iter().map(|cluster| json(cluster, lineage)).collect();
-    let mut out = String::new();
-    json_document(&json!({"v": 1, "clusters": clusters}).to_string(), &mut out);
-    out.push('\n');
-    out
+    json_line(&json!({"v": 1, "clusters": clusters}))
 }
 
 fn json(cluster: &Cluster, lineage: &Lineage) -> Value {
