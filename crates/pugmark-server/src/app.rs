@@ -170,6 +170,7 @@ impl App {
 
     fn route(self: &Arc<App>, request: &Arrived, done: &mut Done) -> Result<Answer, ApiFault> {
         self.check_host(request)?;
+        App::check_origin(request)?;
         match (request.method.as_str(), request.path.as_str()) {
             ("GET" | "HEAD", "/health") => {
                 done.operation = "Health";
@@ -199,6 +200,15 @@ impl App {
                 Err(ApiFault::with_status(404, "UnknownOperationException", "there is nothing at this path"))
             }
         }
+    }
+
+    /// Refuses what a page in a browser sent: it may be anybody's page, and an anonymous
+    /// server would do what it says. No client of the API sets `Origin`.
+    fn check_origin(request: &Arrived) -> Result<(), ApiFault> {
+        if request.header("origin").is_none() {
+            return Ok(());
+        }
+        Err(ApiFault::with_status(403, "AccessDeniedException", "requests of web pages are not answered"))
     }
 
     /// Names that no browser was tricked into: DNS rebinding ends here.

@@ -14,14 +14,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tokio::task::JoinSet;
 
 use crate::answer::Answer;
@@ -32,6 +32,8 @@ use crate::fault::ApiFault;
 const CONNECTIONS_MAX: usize = 1_024;
 /// Requests at work at once; the next waits, and in the end is refused.
 const AT_WORK_MAX: usize = 256;
+/// KiB of bodies held at once, so that no crowd of callers, known or not, fills the memory.
+const BODIES_KIB_MAX: u32 = 256 << 10;
 const WAIT: Duration = Duration::from_secs(10);
 /// Time for the head of a request.
 const HEAD_TIME: Duration = Duration::from_secs(10);
@@ -41,6 +43,27 @@ const BODY_TIME: Duration = Duration::from_mins(1);
 const DRAIN_TIME: Duration = Duration::from_secs(10);
 /// Bytes of a request's head.
 const HEAD_BYTES: usize = 64 << 10;
+
+/// What all connections share: the room that requests take up while they are read and answered.
+struct Room {
+    at_work: Semaphore,
+    bodies_kib: Semaphore,
+}
+
+impl Room {
+    fn new() -> Room {
+        Room { at_work: Semaphore::new(AT_WORK_MAX), bodies_kib: Semaphore::new(BODIES_KIB_MAX as usize) }
+    }
+
+    /// Room for one more of `permits`, or a refusal after a while.
+    async fn take(permits: &Semaphore, count: u32) -> Result<SemaphorePermit<'_>, ApiFault> {
+        let busy = || ApiFault::with_status(503, "ServiceUnavailable", "too many requests at work");
+        match tokio::time::timeout(WAIT, permits.acquire_many(count)).await {
+            Ok(Ok(permit)) => Ok(permit),
+            _ => Err(busy()),
+        }
+    }
+}
 
 /// Answers connections until `stop` turns true, then lets what is at work end.
 ///
@@ -52,7 +75,7 @@ pub(crate) async fn serve(
     mut stop: watch::Receiver<bool>,
 ) -> io::Result<()> {
     let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    let at_work = Arc::new(Semaphore::new(AT_WORK_MAX));
+    let room = Arc::new(Room::new());
     let mut open = JoinSet::new();
     loop {
         let permit = tokio::select! {
@@ -71,10 +94,10 @@ pub(crate) async fn serve(
             },
             () = stopped(&mut stop) => break,
         };
-        let (app, at_work, stop) = (Arc::clone(&app), Arc::clone(&at_work), stop.clone());
+        let (app, room, stop) = (Arc::clone(&app), Arc::clone(&room), stop.clone());
         open.spawn(async move {
             app.metrics.connections.fetch_add(1, Ordering::Relaxed);
-            connection(stream, peer, &app, &at_work, stop).await;
+            connection(stream, peer, &app, &room, stop).await;
             app.metrics.connections.fetch_sub(1, Ordering::Relaxed);
             drop(permit);
         });
@@ -97,7 +120,7 @@ async fn connection(
     stream: TcpStream,
     peer: SocketAddr,
     app: &Arc<App>,
-    at_work: &Arc<Semaphore>,
+    room: &Arc<Room>,
     mut stop: watch::Receiver<bool>,
 ) {
     let is_fast = stream.set_nodelay(true);
@@ -105,8 +128,8 @@ async fn connection(
         return;
     }
     let service = service_fn(|request| {
-        let (app, at_work) = (Arc::clone(app), Arc::clone(at_work));
-        async move { Ok::<_, Infallible>(respond(request, peer, &app, &at_work).await) }
+        let (app, room) = (Arc::clone(app), Arc::clone(room));
+        async move { Ok::<_, Infallible>(respond(request, peer, &app, &room).await) }
     });
     let mut server = http1::Builder::new();
     server.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).max_buf_size(HEAD_BYTES);
@@ -126,30 +149,49 @@ async fn respond(
     request: Request<Incoming>,
     peer: SocketAddr,
     app: &Arc<App>,
-    at_work: &Semaphore,
+    room: &Room,
 ) -> Response<Full<Bytes>> {
     let path = request.uri().path().to_owned();
-    let mut closes = false;
-    let (arrived, refusal) = match arrived(request, peer).await {
-        Ok(arrived) => (Some(arrived), None),
-        Err(fault) => (None, Some(fault)),
-    };
     let id = crate::random::uuid().unwrap_or_else(|_| "00000000-0000-4000-8000-000000000000".to_owned());
-    let answer = match (arrived, refusal) {
-        (Some(arrived), _) => match tokio::time::timeout(WAIT, at_work.acquire()).await {
-            Ok(Ok(_permit)) => work(app, Arrived { id: id.clone(), ..arrived }).await,
-            _ => app.refuse(
-                &path,
-                &ApiFault::with_status(503, "ServiceUnavailable", "too many requests at work"),
-            ),
-        },
-        (None, refusal) => {
-            // What is left of the body is not worth reading.
-            closes = true;
-            app.refuse(&path, &refusal.unwrap_or_else(ApiFault::internal))
-        }
-    };
-    response(answer, &id, closes)
+    match answered(request, peer, &id, app, room).await {
+        Ok(answer) => response(answer, &id, false),
+        // What is left of the body is not worth reading.
+        Err(fault) => response(app.refuse(&path, &fault), &id, true),
+    }
+}
+
+/// Reads the request and has it answered; refuses what is too long, too slow or too much.
+async fn answered(
+    request: Request<Incoming>,
+    peer: SocketAddr,
+    id: &str,
+    app: &Arc<App>,
+    room: &Room,
+) -> Result<Answer, ApiFault> {
+    let bytes = body_bytes(&request)?;
+    // Held until the answer stands.
+    let _body_room =
+        Room::take(&room.bodies_kib, u32::try_from(bytes.div_ceil(1 << 10)).unwrap_or(u32::MAX)).await?;
+    let arrived = arrived(request, peer, id).await?;
+    let _place = Room::take(&room.at_work, 1).await?;
+    Ok(work(app, arrived).await)
+}
+
+/// The bytes that the body may have: those it states, or the most that its path allows.
+fn body_bytes(request: &Request<Incoming>) -> Result<usize, ApiFault> {
+    let bytes_max = body_bytes_max(request.uri().path());
+    let stated = request.headers().get(CONTENT_LENGTH);
+    match stated.and_then(|value| value.to_str().ok()?.parse::<usize>().ok()) {
+        Some(stated) if stated > bytes_max => Err(too_large(bytes_max)),
+        Some(stated) => Ok(stated),
+        None if request.body().is_end_stream() => Ok(0),
+        None => Ok(bytes_max),
+    }
+}
+
+fn too_large(bytes_max: usize) -> ApiFault {
+    let message = format!("the body is longer than {bytes_max} bytes");
+    ApiFault::with_status(413, "RequestEntityTooLarge", message)
 }
 
 /// Runs the request where it may block, and outlives its panic.
@@ -164,19 +206,10 @@ async fn work(app: &Arc<App>, arrived: Arrived) -> Answer {
 }
 
 /// Reads a request whole.
-async fn arrived(request: Request<Incoming>, peer: SocketAddr) -> Result<Arrived, ApiFault> {
+async fn arrived(request: Request<Incoming>, peer: SocketAddr, id: &str) -> Result<Arrived, ApiFault> {
     let (head, body) = request.into_parts();
     let path = head.uri.path().to_owned();
     let bytes_max = body_bytes_max(&path);
-    let too_large = || {
-        let message = format!("the body is longer than {bytes_max} bytes");
-        ApiFault::with_status(413, "RequestEntityTooLarge", message)
-    };
-    let stated =
-        head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    if stated.is_some_and(|stated| stated > bytes_max) {
-        return Err(too_large());
-    }
     let mut headers: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (name, value) in &head.headers {
         let text = String::from_utf8_lossy(value.as_bytes()).into_owned();
@@ -185,7 +218,7 @@ async fn arrived(request: Request<Incoming>, peer: SocketAddr) -> Result<Arrived
     let reading = Limited::new(body, bytes_max).collect();
     let body = match tokio::time::timeout(BODY_TIME, reading).await {
         Ok(Ok(body)) => body.to_bytes(),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(too_large()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(too_large(bytes_max)),
         Ok(Err(_)) => return Err(ApiFault::new("ValidationException", "the body is cut")),
         Err(_) => {
             let message = "the body did not come within 60 seconds";
@@ -193,7 +226,7 @@ async fn arrived(request: Request<Incoming>, peer: SocketAddr) -> Result<Arrived
         }
     };
     Ok(Arrived {
-        id: String::new(),
+        id: id.to_owned(),
         method: head.method.as_str().to_owned(),
         path,
         query: head.uri.query().unwrap_or_default().to_owned(),

@@ -23,7 +23,6 @@ use crate::keys::AccessKeys;
 use crate::lake::{Lake, QueryEngine};
 use crate::lookup::HISTORY_DAYS;
 use crate::page_token::PageTokens;
-use crate::random::NoRandom;
 use crate::shelf::Shelf;
 use crate::unusual::Unusual;
 use pugmark_event::{is_account, is_region};
@@ -91,9 +90,6 @@ pub enum ServerError {
     /// The trails' state cannot be used.
     #[error(transparent)]
     Trails(#[from] ServiceError),
-    /// The system gives no random numbers.
-    #[error(transparent)]
-    Random(#[from] NoRandom),
     /// It cannot listen there.
     #[error("cannot listen on {address}: {error}")]
     Listen {
@@ -165,7 +161,7 @@ impl Server {
                 rates: Rates::new(options.requests_per_second),
                 repeats: Repeats::default(),
             },
-            tokens: PageTokens::new()?,
+            tokens: PageTokens::open(&options.data.join("page-tokens.key"))?,
             lookup_rates: Rates::new(options.lookups_per_second),
             metrics: crate::metrics::Metrics::default(),
             clock: Arc::clone(&surroundings.clock),

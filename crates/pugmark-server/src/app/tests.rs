@@ -24,7 +24,8 @@ impl QueryEngine for NoEngine {
         Ok(())
     }
 
-    fn run(&self, _question: &LakeQuestion, _rows: &mut dyn Rows) -> Result<Scanned, EngineFault> {
+    fn run(&self, question: &LakeQuestion, _rows: &mut dyn Rows) -> Result<Scanned, EngineFault> {
+        assert!(!question.statement.contains("panic"), "asked to");
         Ok(Scanned::default())
     }
 }
@@ -161,6 +162,18 @@ fn a_name_that_is_not_the_servers_is_misdirected() {
 }
 
 #[test]
+fn a_page_in_a_browser_changes_nothing() {
+    let desk = Desk::new(true);
+    for path in ["/ingest", "/"] {
+        let mut request = request("POST", path, event("A").as_bytes());
+        request.headers.insert("origin".to_owned(), vec!["https://evil.example.com".to_owned()]);
+        assert_eq!(desk.answer(&request).0, 403);
+    }
+    let body = r#"{"LookupAttributes":[{"AttributeKey":"EventName","AttributeValue":"A"}]}"#;
+    assert_eq!(desk.answer(&call("LookupEvents", body)).2["Events"], json!([]));
+}
+
+#[test]
 fn what_is_mislabelled_or_cut_gets_the_documented_error() {
     let desk = Desk::new(true);
     let mut plain = call("ListTrails", "{}");
@@ -188,6 +201,32 @@ fn an_accepted_event_can_be_looked_up_at_once() {
     let body = r#"{"LookupAttributes":[{"AttributeKey":"EventName","AttributeValue":"Wanted"}]}"#;
     let (_, _, answer) = desk.answer(&call("LookupEvents", body));
     assert_eq!(answer["Events"].as_array().map(Vec::len), Some(1), "{answer}");
+}
+
+/// The store that a statement names, and the answer to a query once it is over.
+fn queried(desk: &Desk, store: &str, condition: &str) -> Value {
+    let statement = json!({ "QueryStatement": format!("SELECT 1 FROM {store} WHERE {condition}") });
+    let (_, _, started) = desk.answer(&call("StartQuery", &statement.to_string()));
+    let question = json!({ "QueryId": started["QueryId"] }).to_string();
+    for _ in 0..500 {
+        let (_, _, answer) = desk.answer(&call("DescribeQuery", &question));
+        if !matches!(answer["QueryStatus"].as_str(), Some("QUEUED" | "RUNNING")) {
+            return answer;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    panic!("the query does not end");
+}
+
+#[test]
+fn a_query_that_panics_fails_and_holds_up_no_other() {
+    let desk = Desk::new(true);
+    let (_, _, made) = desk.answer(&call("CreateEventDataStore", r#"{"Name":"abc"}"#));
+    let store = made["EventDataStoreArn"].as_str().and_then(|arn| arn.rsplit('/').next()).unwrap();
+    for _ in 0..12 {
+        assert_eq!(queried(&desk, store, "'panic' = 'panic'")["QueryStatus"], "FAILED");
+    }
+    assert_eq!(queried(&desk, store, "1 = 1")["QueryStatus"], "FINISHED");
 }
 
 #[test]

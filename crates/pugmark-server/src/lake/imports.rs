@@ -4,7 +4,9 @@
 //! User Guide, "Copying trail events to `CloudTrail` Lake".
 
 use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use pugmark_event::{EventBatch, Leaf, Projection, TimeRange};
 use pugmark_scan::{Request, Sink, scan};
@@ -138,7 +140,14 @@ pub(crate) fn start(call: &Call<'_>) -> Outcome {
     let worker = Arc::clone(call.app);
     let thread = std::thread::Builder::new().name("pugmark-import".to_owned());
     let id = import.id.clone();
-    if thread.spawn(move || run(&worker, &import)).is_err() {
+    let started = thread.spawn(move || {
+        let ran = catch_unwind(AssertUnwindSafe(|| run(&worker, &import)));
+        if ran.is_err() {
+            worker.metrics.panics.fetch_add(1, Ordering::Relaxed);
+            finish(&worker, &import.id, |import| import.status = Status::Failed);
+        }
+    });
+    if started.is_err() {
         finish(call.app, &id, |import| import.status = Status::Failed);
     }
     Ok(answer)

@@ -49,19 +49,17 @@ pub struct Scanned {
     pub bytes: u64,
 }
 
-/// Why a statement was not answered.
+/// Why a statement was not answered, in words for the one who asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EngineFault {
-    /// True if the statement is wrong; false if running it failed.
-    pub is_statement: bool,
-    /// In words for the one who asked.
-    pub message: String,
-}
+pub struct EngineFault(pub String);
 
 /// Takes the rows of an answer, and says when there were enough.
 pub trait Rows: Send {
     /// Takes a batch; false ends the statement.
     fn batch(&mut self, batch: &RecordBatch) -> bool;
+
+    /// Whether nobody waits for the answer any more; asked while a batch is long in coming.
+    fn is_cancelled(&self) -> bool;
 }
 
 /// Answers statements over folders of events.

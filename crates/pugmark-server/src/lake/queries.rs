@@ -6,6 +6,7 @@
 //! neighbours.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -235,7 +236,7 @@ pub(crate) fn start(call: &Call<'_>) -> Outcome {
     app.lake.read(|state| {
         stores.iter().try_for_each(|id| stores::find(state, id, &call.caller.region)?.check_active())
     })?;
-    app.lake.engine.check(statement).map_err(|fault| statement_fault(fault.message))?;
+    app.lake.engine.check(statement).map_err(|EngineFault(message)| statement_fault(message))?;
     let query = Query {
         id: new_id()?,
         stores,
@@ -253,9 +254,15 @@ pub(crate) fn start(call: &Call<'_>) -> Outcome {
     let cancelled = app.lake.queries.add(query.clone())?;
     let worker = Arc::clone(app);
     let thread = std::thread::Builder::new().name("pugmark-query".to_owned());
-    let started = thread.spawn(move || run(&worker, &query, &cancelled));
+    let started = thread.spawn(move || {
+        let ran = catch_unwind(AssertUnwindSafe(|| run(&worker, &query, &cancelled)));
+        if ran.is_err() {
+            worker.metrics.panics.fetch_add(1, Ordering::Relaxed);
+            fail(&worker, &query.id, "The query ended by an error of the server.".to_owned());
+        }
+    });
     if started.is_err() {
-        fail(app, &id, Status::Failed, "The query could not be started.".to_owned());
+        fail(app, &id, "The query could not be started.".to_owned());
     }
     Ok(json!({ "QueryId": id, "EventDataStoreOwnerAccountId": call.caller.account }))
 }
@@ -264,14 +271,14 @@ fn run(app: &Arc<App>, query: &Query, cancelled: &Arc<AtomicBool>) {
     let lake = &app.lake;
     let begun = app.now();
     if app.catch_up().is_err() {
-        return fail(app, &query.id, Status::Failed, "The events could not be read.".to_owned());
+        return fail(app, &query.id, "The events could not be read.".to_owned());
     }
     let path = lake.queries.rows_path(&query.id);
     let file = RowFile::create(&path, Arc::clone(cancelled));
     let (Ok(mut rows), Ok(())) =
         (file, lake.queries.advance(&query.id, |query| query.status = Status::Running))
     else {
-        return fail(app, &query.id, Status::Failed, "The answer could not be written.".to_owned());
+        return fail(app, &query.id, "The answer could not be written.".to_owned());
     };
     let locations = query.stores.iter().map(|store| lake.shelf(store).location()).collect();
     let question = LakeQuestion { statement: query.statement.clone(), locations };
@@ -287,18 +294,18 @@ fn run(app: &Arc<App>, query: &Query, cancelled: &Arc<AtomicBool>) {
                 query.bytes = scanned.bytes;
             });
             if done.is_err() {
-                fail(app, &query.id, Status::Failed, "The answer could not be kept.".to_owned());
+                fail(app, &query.id, "The answer could not be kept.".to_owned());
             }
         }
-        (Err(EngineFault { message, .. }), _) | (Ok(_), Err(message)) => {
-            fail(app, &query.id, Status::Failed, message);
+        (Err(EngineFault(message)), _) | (Ok(_), Err(message)) => {
+            fail(app, &query.id, message);
         }
     }
 }
 
-fn fail(app: &Arc<App>, id: &str, status: Status, message: String) {
+fn fail(app: &Arc<App>, id: &str, message: String) {
     let saved = app.lake.queries.advance(id, |query| {
-        query.status = status;
+        query.status = Status::Failed;
         query.error = Some(message);
     });
     if let Err(error) = saved {

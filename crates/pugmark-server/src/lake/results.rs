@@ -61,7 +61,11 @@ impl Rows for RowFile {
         if self.failure.is_none() {
             self.failure = self.take(batch).err();
         }
-        self.failure.is_none() && !self.cancelled.load(Ordering::Relaxed)
+        self.failure.is_none() && !self.is_cancelled()
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed)
     }
 }
 

@@ -13,6 +13,8 @@ use tokio::runtime::Runtime;
 
 /// How long a statement may take.
 const TIMEOUT: Duration = Duration::from_hours(1);
+/// Time between two looks at whether the statement was cancelled.
+const PATIENCE: Duration = Duration::from_millis(200);
 /// Memory of one statement's sorts and joins.
 const MEMORY_BYTES: usize = 256 << 20;
 
@@ -64,9 +66,15 @@ impl QueryEngine for Engine {
         let runtime = runtime(self.reading.threads)?;
         let ran = runtime.block_on(async {
             let mut stream = session.sql(&question.statement).await.map_err(|error| fault(&error))?;
-            while let Some(batch) = stream.next().await {
-                let batch = batch.map_err(|error| fault(&QueryError::run(&error)))?;
-                if !rows.batch(&batch) {
+            loop {
+                // A sort gives nothing for long: who waits may have gone meanwhile.
+                let batch = match tokio::time::timeout(PATIENCE, stream.next()).await {
+                    Ok(batch) => batch,
+                    Err(_) if rows.is_cancelled() => break,
+                    Err(_) => continue,
+                };
+                let Some(batch) = batch else { break };
+                if !rows.batch(&batch.map_err(|error| fault(&QueryError::run(&error)))?) {
                     break;
                 }
             }
@@ -85,15 +93,12 @@ fn runtime(threads: usize) -> Result<Runtime, EngineFault> {
 }
 
 fn failed(message: String) -> EngineFault {
-    EngineFault { is_statement: false, message }
+    EngineFault(message)
 }
 
 fn fault(error: &QueryError) -> EngineFault {
-    let message = match error.place() {
+    failed(match error.place() {
         Some((line, column)) => format!("line {line}:{column}: {error}"),
         None => error.to_string(),
-    };
-    let is_statement =
-        matches!(error, QueryError::Syntax { .. } | QueryError::Refused { .. } | QueryError::Plan { .. });
-    EngineFault { is_statement, message }
+    })
 }
