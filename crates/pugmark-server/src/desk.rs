@@ -14,8 +14,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use pugmark_source::Location;
 use pugmark_trail::{
-    Accepted, BucketPlace, Clock, CreateTrail, LocalDisk, RecordFault, Service, ServiceError, Settings,
-    Stores, Trail, TrailError, Trails, UpdateTrail, World,
+    Accepted, BucketFault, BucketPlace, Clock, CreateTrail, LocalDisk, Object, RecordFault, Service,
+    ServiceError, Settings, Stores, Trail, TrailError, Trails, UpdateTrail, World,
 };
 use tokio::runtime::Handle;
 
@@ -91,6 +91,16 @@ impl Desk {
 
     pub(crate) fn update(&self, call: &Call<'_>, request: &UpdateTrail) -> Result<Trail, TrailError> {
         self.runtime.block_on(self.service.update_trail(&call.trail_caller(), request))
+    }
+
+    /// Sees whether objects can be put below `prefix` of a bucket.
+    pub(crate) fn check_place(&self, bucket: &str, prefix: &str) -> Result<(), TrailError> {
+        self.runtime.block_on(self.service.check_place(bucket, prefix))
+    }
+
+    /// Puts an object that is no log file.
+    pub(crate) fn put(&self, bucket: &str, key: &str, object: Object) -> Result<(), BucketFault> {
+        self.runtime.block_on(self.service.put(bucket, key, object))
     }
 
     /// Takes events in; those that were taken are on disk on return.

@@ -25,10 +25,31 @@ const RETRY_MAX: Duration = Duration::from_secs(10);
 /// An object that is to be put.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Object {
-    /// Its bytes: one gzip member.
+    /// Its bytes.
     pub bytes: Bytes,
+    /// Its `Content-Type`.
+    pub content_type: &'static str,
+    /// Its `Content-Encoding`: readers undo it by themselves.
+    pub content_encoding: Option<&'static str>,
     /// Its user metadata, keys in lower case.
     pub metadata: BTreeMap<String, String>,
+}
+
+impl Object {
+    /// A log file or digest: JSON as one gzip member.
+    pub fn log(member: Vec<u8>, metadata: BTreeMap<String, String>) -> Object {
+        Object {
+            bytes: Bytes::from(member),
+            content_type: "application/json",
+            content_encoding: Some("gzip"),
+            metadata,
+        }
+    }
+
+    /// Bytes as they are.
+    pub fn plain(bytes: Vec<u8>, content_type: &'static str) -> Object {
+        Object { bytes: Bytes::from(bytes), content_type, content_encoding: None, metadata: BTreeMap::new() }
+    }
 }
 
 /// Why a bucket did not take an object.
@@ -155,7 +176,7 @@ impl Buckets for Stores {
                 joined(made.await).map_err(|error| fault_of_io(&error))
             }
             Door::S3(store) => {
-                let probe = Object { bytes: Bytes::new(), metadata: BTreeMap::new() };
+                let probe = Object::plain(Vec::new(), "application/octet-stream");
                 put_object(&store, &format!("{folder}/CloudTrail-access-check"), probe).await
             }
         }
@@ -164,8 +185,10 @@ impl Buckets for Stores {
 
 async fn put_object(store: &AmazonS3, key: &str, object: Object) -> Result<(), BucketFault> {
     let mut attributes = Attributes::new();
-    attributes.insert(Attribute::ContentType, "application/json".into());
-    attributes.insert(Attribute::ContentEncoding, "gzip".into());
+    attributes.insert(Attribute::ContentType, object.content_type.into());
+    if let Some(encoding) = object.content_encoding {
+        attributes.insert(Attribute::ContentEncoding, encoding.into());
+    }
     for (name, value) in object.metadata {
         attributes.insert(Attribute::Metadata(name.into()), value.into());
     }

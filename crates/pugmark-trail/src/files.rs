@@ -154,7 +154,10 @@ pub(crate) fn digest(plan: &Plan) -> Digest {
 }
 
 /// One gzip member without name and time: the same bytes each time.
-pub(crate) fn gzip(body: &[u8]) -> io::Result<Vec<u8>> {
+///
+/// # Errors
+/// Never, as long as memory lasts; the type is that of a writer.
+pub fn gzip(body: &[u8]) -> io::Result<Vec<u8>> {
     let mut writer =
         GzBuilder::new().mtime(0).write(Vec::with_capacity(body.len() / 8), Compression::default());
     writer.write_all(body)?;

@@ -51,6 +51,7 @@ pub use edge::{
     Clock, InsightRecord, Insights, NoTopics, Notify, RandomIdentifiers, ServiceError, Settings, World,
 };
 pub use error::{TrailError, TrailErrorKind};
+pub use files::gzip;
 pub use journal::Entry;
 pub use keys::{GivenSigner, KeyRecord, KeyRecords, NewSigners, Signers};
 pub use name::{TrailArn, check_trail_name};
@@ -63,7 +64,7 @@ pub use selector::{
     AdvancedEventSelector, DATA_RESOURCES_MAX, DataResource, EventSelector, FieldSelector, InsightCategory,
     InsightSelector, InsightType, ReadWriteType, SELECTOR_VALUES_MAX, SELECTORS_MAX, Selectors,
 };
-pub use service::{Accepted, Service};
+pub use service::{Accepted, Service, Signature};
 pub use status::TrailStatus;
 pub use steps::{EveryStep, Step, Steps};
 pub use terms::Terms;

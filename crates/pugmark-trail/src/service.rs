@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::bucket::{BucketFault, Object};
 use crate::config::{Caller, CreateTrail, EventConfiguration, Tag, Trail, UpdateTrail};
 use crate::deliver::Progress;
 use crate::edge::{InsightRecord, Insights, ServiceError, Settings, World};
@@ -21,6 +22,7 @@ use crate::error::{TrailError, TrailErrorKind as Kind};
 use crate::journal::{Entry, Journal};
 use crate::keys::{KeyFolder, KeyRecord};
 use crate::ledger::{Ledger, Record, State};
+use crate::name::{check_bucket, check_prefix};
 use crate::recent::{RECENT_MAX, Recent};
 use crate::record::{RecordFault, Taken, take};
 use crate::rest::Rest;
@@ -37,6 +39,15 @@ pub struct Accepted {
     pub number: u64,
     /// Its `eventID`.
     pub event_id: String,
+}
+
+/// A text that was signed as digests are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signature {
+    /// The key, as `ListPublicKeys` names it.
+    pub fingerprint: String,
+    /// RSA PKCS#1 v1.5 over SHA-256.
+    pub bytes: Vec<u8>,
 }
 
 type Answer = Result<Accepted, RecordFault>;
@@ -365,8 +376,24 @@ impl Service {
             trail.config.s3_key_prefix.as_ref().map(|prefix| format!("{prefix}/")).unwrap_or_default();
         let organization = self.settings.organization.as_ref().filter(|_| trail.config.is_organization_trail);
         let organization = organization.map(|id| format!("{id}/")).unwrap_or_default();
-        let folder = format!("{prefix}AWSLogs/{organization}{}", trail.account);
-        let checked = self.world.buckets.check(bucket, &folder).await;
+        self.check_folder(bucket, &format!("{prefix}AWSLogs/{organization}{}", trail.account)).await
+    }
+
+    /// Sees whether objects can be put below `AWSLogs` of a prefix, in a bucket, both of which
+    /// a client named; the prefix may be empty.
+    ///
+    /// # Errors
+    /// If one of them is no name, or the bucket is not there or refuses.
+    pub async fn check_place(&self, bucket: &str, prefix: &str) -> Result<(), TrailError> {
+        check_bucket(bucket)?;
+        check_prefix(prefix)?;
+        let prefix = prefix.trim_end_matches('/');
+        let slash = if prefix.is_empty() { "" } else { "/" };
+        self.check_folder(bucket, &format!("{prefix}{slash}AWSLogs")).await
+    }
+
+    async fn check_folder(&self, bucket: &str, folder: &str) -> Result<(), TrailError> {
+        let checked = self.world.buckets.check(bucket, folder).await;
         checked.map_err(|fault| {
             if fault.code == "NoSuchBucket" {
                 return TrailError::new(
@@ -377,6 +404,36 @@ impl Service {
             let text = format!("Incorrect S3 bucket policy is detected for bucket: {bucket}");
             TrailError::new(Kind::InsufficientS3BucketPolicy, text)
         })
+    }
+
+    /// Puts an object that is no log file.
+    ///
+    /// # Errors
+    /// If the bucket does not take it.
+    pub async fn put(&self, bucket: &str, key: &str, object: Object) -> Result<(), BucketFault> {
+        self.world.buckets.put(bucket, key, object).await
+    }
+
+    /// Signs a text with the key that signs the Region's digests now.
+    ///
+    /// # Errors
+    /// If the disk fails, or no key can be made.
+    pub fn sign_text(&self, region: &str, text: &str) -> Result<Signature, ServiceError> {
+        let now = self.world.clock.now();
+        let fingerprint = {
+            let mut ledger = lock(&self.ledger);
+            let known = ledger.state().keys.for_digest(region, now).map(|key| key.fingerprint.clone());
+            if let Some(fingerprint) = known {
+                fingerprint
+            } else {
+                let key = lock(&self.keys).make(&*self.world.signers, region, now)?;
+                let fingerprint = key.fingerprint.clone();
+                ledger.commit(vec![Record::Keyed(key)])?;
+                fingerprint
+            }
+        };
+        let bytes = self.signer(&fingerprint)?.sign_text(text);
+        Ok(Signature { fingerprint, bytes })
     }
 
     pub(crate) fn signer(&self, fingerprint: &str) -> io::Result<Arc<pugmark_integrity::Signer>> {

@@ -6,7 +6,6 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use bytes::Bytes;
 use pugmark_event::format_time;
 use pugmark_integrity::hex;
 
@@ -230,7 +229,7 @@ impl Service {
             Some(Fault::Tampered) => tamper(body.to_mut()),
             _ => {}
         }
-        let object = Object { bytes: Bytes::from(gzip(&body)?), metadata };
+        let object = Object::log(gzip(&body)?, metadata);
         if fault == Some(Fault::Duplicated)
             && let Err(fault) = self.world.buckets.put(bucket, &second_key(key), object.clone()).await
         {
@@ -329,7 +328,7 @@ impl Service {
             metadata.insert("backfill-generation-timestamp".to_owned(), text);
         }
         self.world.steps.before(Step::PutDigest)?;
-        let object = Object { bytes: Bytes::from(gzip(&signed.bytes)?), metadata };
+        let object = Object::log(gzip(&signed.bytes)?, metadata);
         let put = self.world.buckets.put(&plan.bucket, &plan.key, object).await;
         let mut errors = self.errors_of(terms);
         errors.digest = put.as_ref().err().map(|fault| fault.code.to_owned());

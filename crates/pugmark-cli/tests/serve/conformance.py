@@ -1,10 +1,13 @@
 """Every operation through boto3, which checks the shapes: success and documented errors."""
 
 import base64
+import csv
 import datetime
 import gzip
 import hashlib
+import io
 import json
+import os
 
 from desk import ACCOUNT, REGION, Desk, event, refused, wait
 
@@ -172,6 +175,39 @@ def queries(desk):
     refused("InvalidNextTokenException", c.get_query_results, QueryId=query, NextToken="nonesuch")
     refused("InvalidDateRangeException", c.list_queries, EventDataStore=arn, StartTime=2_000_000_000, EndTime=1)
     refused("UnsupportedOperationException", c.generate_query, EventDataStores=[arn], Prompt="who did it")
+    delivered_results(desk, c, statement)
+
+
+def delivered_results(desk, c, statement):
+    """Results in a bucket, proven with the keys of ListPublicKeys."""
+    from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.serialization import load_der_public_key
+    query = c.start_query(QueryStatement=statement, DeliveryS3Uri="s3://trail-logs/answers/")["QueryId"]
+    done = wait(lambda: (q := c.describe_query(QueryId=query)).get("DeliveryStatus") != "PENDING" and q)
+    assert done["DeliveryStatus"] == "SUCCESS" and done["DeliveryS3Uri"] == "s3://trail-logs/answers/", done
+    day = datetime.datetime.now(datetime.timezone.utc).strftime("%Y/%m/%d")
+    folder = os.path.join(desk.bucket, f"answers/AWSLogs/{ACCOUNT}/CloudTrail-Lake/Query/{day}/{query}")
+    assert sorted(os.listdir(folder)) == ["result_1.csv.gz", "result_sign.json"]
+    with open(os.path.join(folder, "result_sign.json")) as file:
+        sign = json.load(file)
+    with open(os.path.join(folder, "result_1.csv.gz"), "rb") as file:
+        body = file.read()
+    assert sign["files"] == [{"fileHashValue": hashlib.sha256(body).hexdigest(), "fileName": "result_1.csv.gz"}]
+    keys = {k["Fingerprint"]: k["Value"] for k in c.list_public_keys()["PublicKeyList"]}
+    hashes = " ".join(f["fileHashValue"] for f in sign["files"]).encode()
+    key = load_der_public_key(keys[sign["publicKeyFingerprint"]])
+    key.verify(bytes.fromhex(sign["hashSignature"]), hashes, PKCS1v15(), SHA256())
+    rows = list(csv.DictReader(io.StringIO(gzip.decompress(body).decode())))
+    assert sorted(int(row["n"]) for row in rows) == list(range(25)) and set(rows[0]) == {"eventname", "n", "eventtime"}
+    asked = {"QueryStatement": statement}
+    bare = c.start_query(DeliveryS3Uri="s3://trail-logs", **asked)["QueryId"]
+    wait(lambda: c.describe_query(QueryId=bare)["DeliveryStatus"] == "SUCCESS")
+    assert os.listdir(os.path.join(desk.bucket, f"AWSLogs/{ACCOUNT}/CloudTrail-Lake/Query/{day}")) == [bare]
+    refused("S3BucketDoesNotExistException", c.start_query, DeliveryS3Uri="s3://nonesuch", **asked)
+    refused("InvalidS3BucketNameException", c.start_query, DeliveryS3Uri="s3://A/b", **asked)
+    refused("InvalidS3PrefixException", c.start_query, DeliveryS3Uri="s3://trail-logs/../other", **asked)
+    refused("InvalidParameterException", c.start_query, DeliveryS3Uri="https://trail-logs/", **asked)
 
 
 def finished(c, query):

@@ -10,6 +10,7 @@
 
 pub(crate) mod cells;
 pub(crate) mod channels;
+pub(crate) mod delivery;
 pub(crate) mod imports;
 pub(crate) mod queries;
 pub(crate) mod results;

@@ -19,6 +19,7 @@ use crate::call::{Call, Outcome, new_id};
 use crate::document::{self, StateError};
 use crate::fault::ApiFault;
 use crate::input::missing;
+use crate::lake::delivery::{Delivery, DeliveryStatus};
 use crate::lake::results::{self, RowFile};
 use crate::lake::stores;
 use crate::lake::{EngineFault, LakeQuestion};
@@ -90,7 +91,32 @@ pub(crate) struct Query {
     bytes: u64,
     rows: u64,
     error: Option<String>,
-    delivery: Option<String>,
+    delivery: Option<Delivery>,
+}
+
+impl Query {
+    /// Ends without an answer, of which nothing is delivered then.
+    fn end(&mut self, status: Status) {
+        self.status = status;
+        if let Some(delivery) = &mut self.delivery {
+            delivery.status = match status {
+                Status::Cancelled => DeliveryStatus::Cancelled,
+                _ => DeliveryStatus::Failed,
+            };
+        }
+    }
+
+    /// The server was restarted: what was at work has failed.
+    fn interrupt(&mut self) {
+        if self.status.is_active() {
+            self.end(Status::Failed);
+            self.error = Some("The server was restarted while the query ran.".to_owned());
+        }
+        let pending = self.delivery.as_mut().filter(|delivery| delivery.status == DeliveryStatus::Pending);
+        if let Some(delivery) = pending {
+            delivery.status = DeliveryStatus::Failed;
+        }
+    }
 }
 
 /// All queries.
@@ -115,10 +141,7 @@ impl Queries {
                 continue;
             }
             let Some(mut query) = document::load::<Option<Query>>(&path)? else { continue };
-            if query.status.is_active() {
-                query.status = Status::Failed;
-                query.error = Some("The server was restarted while the query ran.".to_owned());
-            }
+            query.interrupt();
             known.insert(query.id.clone(), Known { query, cancelled: Arc::default() });
         }
         let queries = Queries { folder: folder.to_owned(), known: Mutex::new(known) };
@@ -172,6 +195,16 @@ impl Queries {
         known.get(id).map(|known| known.query.clone()).ok_or_else(|| unknown(id))
     }
 
+    /// Notes how the delivery of an answer went.
+    fn delivered(&self, id: &str, status: DeliveryStatus) -> Result<(), StateError> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(known) = known.get_mut(id) else { return Ok(()) };
+        if let Some(delivery) = &mut known.query.delivery {
+            delivery.status = status;
+        }
+        self.save(&known.query)
+    }
+
     /// Changes a query that is still at work.
     fn advance(&self, id: &str, change: impl FnOnce(&mut Query)) -> Result<(), StateError> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -221,10 +254,6 @@ pub(crate) fn start(call: &Call<'_>) -> Outcome {
     if !(1..=STATEMENT_CHARS_MAX).contains(&statement.chars().count()) {
         return Err(statement_fault("A query statement has 1 to 10000 characters."));
     }
-    if call.input.has("DeliveryS3Uri") {
-        let message = "Results are not delivered to a bucket here: read them with GetQueryResults.";
-        return Err(ApiFault::unsupported(message));
-    }
     let stores = named(statement);
     match stores.len() {
         0 => {
@@ -248,7 +277,7 @@ pub(crate) fn start(call: &Call<'_>) -> Outcome {
         bytes: 0,
         rows: 0,
         error: None,
-        delivery: None,
+        delivery: Delivery::asked(call)?,
     };
     let id = query.id.clone();
     let cancelled = app.lake.queries.add(query.clone())?;
@@ -294,8 +323,9 @@ fn run(app: &Arc<App>, query: &Query, cancelled: &Arc<AtomicBool>) {
                 query.bytes = scanned.bytes;
             });
             if done.is_err() {
-                fail(app, &query.id, "The answer could not be kept.".to_owned());
+                return fail(app, &query.id, "The answer could not be kept.".to_owned());
             }
+            deliver(app, query, &path);
         }
         (Err(EngineFault(message)), _) | (Ok(_), Err(message)) => {
             fail(app, &query.id, message);
@@ -303,9 +333,23 @@ fn run(app: &Arc<App>, query: &Query, cancelled: &Arc<AtomicBool>) {
     }
 }
 
+/// Delivers the answer where the query asked for it, unless it was cancelled.
+fn deliver(app: &Arc<App>, query: &Query, path: &Path) {
+    let queries = &app.lake.queries;
+    let is_finished = queries.get(&query.id).is_ok_and(|query| query.status == Status::Finished);
+    let Some(delivery) = query.delivery.as_ref().filter(|_| is_finished) else { return };
+    let status = delivery.deliver(app, &query.id, path, app.now());
+    if status != DeliveryStatus::Success {
+        app.note("query", &format!("results were not delivered to {}: {}", delivery.uri, status.name()));
+    }
+    if let Err(error) = queries.delivered(&query.id, status) {
+        app.note("query", &error.to_string());
+    }
+}
+
 fn fail(app: &Arc<App>, id: &str, message: String) {
     let saved = app.lake.queries.advance(id, |query| {
-        query.status = Status::Failed;
+        query.end(Status::Failed);
         query.error = Some(message);
     });
     if let Err(error) = saved {
@@ -341,6 +385,10 @@ pub(crate) fn describe(call: &Call<'_>) -> Outcome {
         },
         "EventDataStoreOwnerAccountId": call.caller.account,
     });
+    if let Some(delivery) = query.delivery {
+        answer["DeliveryS3Uri"] = json!(delivery.uri);
+        answer["DeliveryStatus"] = json!(delivery.status.name());
+    }
     if let Some(error) = query.error {
         answer["ErrorMessage"] = json!(error);
     }
@@ -387,7 +435,7 @@ pub(crate) fn cancel(call: &Call<'_>) -> Outcome {
         return Err(ApiFault::new("InactiveQueryException", message));
     }
     let queries = &call.app.lake.queries;
-    queries.advance(&query.id, |query| query.status = Status::Cancelled).map_err(|_| ApiFault::internal())?;
+    queries.advance(&query.id, |query| query.end(Status::Cancelled)).map_err(|_| ApiFault::internal())?;
     if let Some(known) = queries.known.lock().unwrap_or_else(PoisonError::into_inner).get(&query.id) {
         known.cancelled.store(true, Ordering::Relaxed);
     }
