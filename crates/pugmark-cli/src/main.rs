@@ -32,6 +32,7 @@ mod run;
 mod suggest;
 mod time_expr;
 mod view;
+mod webhook;
 mod who;
 
 use std::process::ExitCode;

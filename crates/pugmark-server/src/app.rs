@@ -31,6 +31,7 @@ use crate::own_call::{self, Source};
 use crate::page_token::PageTokens;
 use crate::shelf::Shelf;
 use crate::sigv4::Parts;
+use crate::topics::Topics;
 
 /// Bytes of an API request's body.
 const API_BYTES_MAX: usize = 1 << 20;
@@ -99,6 +100,7 @@ pub(crate) struct App {
     pub(crate) clock: Clock,
     pub(crate) log: Log,
     pub(crate) desk: Desk,
+    pub(crate) topics: Arc<Topics>,
     pub(crate) lake: Lake,
     pub(crate) history: Shelf,
     pub(crate) reading: Reading,

@@ -56,19 +56,20 @@ impl Clock for SharedClock {
 }
 
 impl Desk {
-    /// The trails of `folder`, as they were left.
+    /// The trails of `disk`, as they were left, in the world that `furnish` makes of ours.
     ///
     /// # Errors
-    /// If the folder is in use, or its state is damaged.
+    /// If their state is damaged.
     pub(crate) fn open(
-        folder: &Path,
+        disk: LocalDisk,
         places: Places,
         settings: Settings,
         clock: &app::Clock,
+        furnish: impl FnOnce(World) -> World,
     ) -> Result<Desk, ServiceError> {
         let buckets = Stores::new(places.named.clone(), Some(places.others.clone()));
-        let disk = Arc::new(LocalDisk::open(folder)?);
-        let world = World::new(disk, Arc::new(buckets), Arc::new(SharedClock(Arc::clone(clock))));
+        let clock = Arc::new(SharedClock(Arc::clone(clock)));
+        let world = furnish(World::new(Arc::new(disk), Arc::new(buckets), clock));
         let service = Service::open(world, settings)?;
         let position = service.held(READER).unwrap_or_else(|| service.undelivered());
         service.hold(READER, position)?;

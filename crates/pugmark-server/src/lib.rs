@@ -40,6 +40,7 @@ mod sigv4;
 mod tagging;
 mod tags;
 mod taking;
+mod topics;
 mod trails;
 mod unusual;
 
@@ -47,6 +48,7 @@ pub use app::Reading;
 pub use document::StateError;
 pub use keys::{AccessKey, AccessKeys, KeyFileError, Role};
 pub use lake::{EngineFault, LakeQuestion, QueryEngine, Rows, Scanned};
-pub use pugmark_trail::{BucketPlace, Cadence, Chaos, S3Place};
+pub use pugmark_trail::{BucketPlace, Cadence, Chaos, GivenSigner, NewSigners, S3Place, Signers};
 pub use random::NoRandom;
 pub use server::{Server, ServerError, ServerOptions, Surroundings};
+pub use topics::{Courier, NoCourier};

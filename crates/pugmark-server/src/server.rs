@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use pugmark_trail::{BucketPlace, Cadence, Chaos, ServiceError, Settings};
+use pugmark_trail::{BucketPlace, Cadence, Chaos, LocalDisk, ServiceError, Settings, Signers, World};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -24,6 +24,7 @@ use crate::lake::{Lake, QueryEngine};
 use crate::lookup::HISTORY_DAYS;
 use crate::page_token::PageTokens;
 use crate::shelf::Shelf;
+use crate::topics::{Courier, Topics};
 use crate::unusual::Unusual;
 use pugmark_event::{is_account, is_region};
 
@@ -73,6 +74,10 @@ pub struct Surroundings {
     pub log: Log,
     /// Answers statements.
     pub engine: Arc<dyn QueryEngine>,
+    /// Tells topics.
+    pub courier: Arc<dyn Courier>,
+    /// Where keys come from that sign digests.
+    pub signers: Arc<dyn Signers>,
 }
 
 impl std::fmt::Debug for Surroundings {
@@ -145,7 +150,14 @@ impl Server {
         let places = Places { named: options.named_buckets, others: options.other_buckets };
         let settings = Settings { cadence: options.cadence, chaos: options.chaos, ..Settings::default() };
         // The trails' folder is locked first: a second server touches nothing.
-        let desk = Desk::open(&options.data.join("trails"), places, settings, &surroundings.clock)?;
+        let state = LocalDisk::open(&options.data.join("trails")).map_err(ServiceError::from)?;
+        let clock = Arc::clone(&surroundings.clock);
+        let topics = Arc::new(Topics::open(&options.data.join("topics"), surroundings.courier, clock)?);
+        let desk = Desk::open(state, places, settings, &surroundings.clock, |world| World {
+            notify: Arc::<Topics>::clone(&topics),
+            signers: surroundings.signers,
+            ..world
+        })?;
         desk.service.set_insights(Box::new(Unusual::default()));
         let history = options.data.join("history");
         std::fs::create_dir_all(&history).map_err(StateError::io(&history))?;
@@ -167,6 +179,7 @@ impl Server {
             clock: Arc::clone(&surroundings.clock),
             log: surroundings.log,
             desk,
+            topics,
             is_well: AtomicBool::new(true),
             lake,
             history: Shelf::new(history),
@@ -196,10 +209,13 @@ impl Server {
     pub async fn run(self, stop: watch::Receiver<bool>) -> Result<(), ServerError> {
         let app = Arc::clone(&self.app);
         let keeping = tokio::spawn(keep(Arc::clone(&app), stop.clone()));
+        let telling = tokio::spawn(tell(Arc::clone(&app), stop.clone()));
         let served = http::serve(self.listener, self.app, stop).await;
         app.lake.queries.cancel_all();
         // What a turn began it ends; the next start would do it again.
         drop(tokio::time::timeout(TURN_TIME, keeping).await);
+        // What is not told yet waits on the disk.
+        telling.abort();
         served.map_err(ServerError::Socket)
     }
 }
@@ -234,6 +250,21 @@ async fn keep(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     // What was accepted goes out before the end, if its bucket takes it.
     if let Err(error) = app.desk.service.flush().await {
         app.note("turn", &error.to_string());
+    }
+}
+
+/// Tells topics what waits for them, until told to stop.
+async fn tell(app: Arc<App>, mut stop: watch::Receiver<bool>) {
+    loop {
+        let worker = Arc::clone(&app);
+        let carried = tokio::task::spawn_blocking(move || worker.topics.carry()).await;
+        for fault in carried.unwrap_or_default() {
+            app.note("topics", &fault);
+        }
+        tokio::select! {
+            () = tokio::time::sleep(TURN) => {}
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
     }
 }
 

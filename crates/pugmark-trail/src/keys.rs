@@ -77,6 +77,11 @@ pub trait Signers: Send + Sync {
     /// # Errors
     /// If there is none to be had.
     fn make(&self, region: &str) -> Result<Signer, KeyFault>;
+
+    /// Whether `make` gives the same key again after a restart: then none of it is put on the disk.
+    fn is_lasting(&self) -> bool {
+        false
+    }
 }
 
 /// Makes a key of its own for each Region and each month.
@@ -96,6 +101,10 @@ impl Signers for GivenSigner {
     fn make(&self, _region: &str) -> Result<Signer, KeyFault> {
         Signer::from_pem(&self.0, "the given key")
     }
+
+    fn is_lasting(&self) -> bool {
+        true
+    }
 }
 
 /// Private keys on the disk, and those that were read.
@@ -114,21 +123,32 @@ impl KeyFolder {
         let signer = signers.make(region).map_err(io::Error::other)?;
         let public = signer.public_key("a new key").map_err(io::Error::other)?;
         let fingerprint = signer.fingerprint().to_owned();
-        self.disk.replace(&path(&fingerprint), signer.to_pem().map_err(io::Error::other)?.as_bytes())?;
+        if !signers.is_lasting() {
+            self.disk.replace(&path(&fingerprint), signer.to_pem().map_err(io::Error::other)?.as_bytes())?;
+        }
         self.read.insert(fingerprint.clone(), Arc::new(signer));
         let since = end - MARGIN / 2;
         let value = STANDARD.encode(&*public.der);
         Ok(KeyRecord { region: region.to_owned(), fingerprint, value, since, until: since + VALID })
     }
 
-    /// The private half of a key that was made here.
-    pub(crate) fn signer(&mut self, fingerprint: &str) -> io::Result<Arc<Signer>> {
+    /// The private half of a key that was made or given here.
+    pub(crate) fn signer(&mut self, signers: &dyn Signers, fingerprint: &str) -> io::Result<Arc<Signer>> {
         if let Some(signer) = self.read.get(fingerprint) {
             return Ok(signer.clone());
         }
-        let path = path(fingerprint);
-        let text = String::from_utf8(self.disk.read(&path)?).map_err(io::Error::other)?;
-        let signer = Arc::new(Signer::from_pem(&text, &path).map_err(io::Error::other)?);
+        let given = if signers.is_lasting() { signers.make("").ok() } else { None };
+        let signer = if let Some(given) = given.filter(|given| given.fingerprint() == fingerprint) {
+            Arc::new(given)
+        } else {
+            let path = path(fingerprint);
+            let lost = |error: io::Error| {
+                let text = format!("the key `{fingerprint}`, with which a digest is to be signed: {error}");
+                io::Error::new(error.kind(), text)
+            };
+            let text = String::from_utf8(self.disk.read(&path).map_err(lost)?).map_err(io::Error::other)?;
+            Arc::new(Signer::from_pem(&text, &path).map_err(io::Error::other)?)
+        };
         self.read.insert(fingerprint.to_owned(), signer.clone());
         Ok(signer)
     }
@@ -169,5 +189,17 @@ mod tests {
         assert_eq!(keys.meeting("eu-west-1", 0, HOUR).len(), 1);
         assert_eq!(keys.meeting("eu-west-1", HOUR, VALID).len(), 2);
         assert!(keys.meeting("eu-west-1", 3 * VALID, 4 * VALID).is_empty());
+    }
+
+    #[test]
+    fn a_key_that_was_given_is_not_put_on_the_disk_and_signs_after_a_restart() {
+        let folder = tempfile::tempdir().unwrap();
+        let given = GivenSigner(Signer::generate().unwrap().to_pem().unwrap());
+        let open = || KeyFolder::new(Arc::new(crate::disk::LocalDisk::open(folder.path()).unwrap()));
+        let key = open().make(&given, "eu-west-1", HOUR).unwrap();
+        assert!(!folder.path().join("keys").exists());
+        assert_eq!(open().signer(&given, &key.fingerprint).unwrap().fingerprint(), key.fingerprint);
+        let error = open().signer(&NewSigners, &key.fingerprint).err().unwrap().to_string();
+        assert!(error.contains(&key.fingerprint), "{error}");
     }
 }

@@ -437,7 +437,7 @@ impl Service {
     }
 
     pub(crate) fn signer(&self, fingerprint: &str) -> io::Result<Arc<pugmark_integrity::Signer>> {
-        lock(&self.keys).signer(fingerprint)
+        lock(&self.keys).signer(&*self.world.signers, fingerprint)
     }
 }
 

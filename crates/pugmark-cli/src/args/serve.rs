@@ -37,6 +37,9 @@ pub(crate) struct ServeArgs {
     pub(crate) digest_cadence: String,
     #[arg(long, help = format!("Also look events up here: {SOURCE_HELP}"), value_name = "SOURCE", value_hint = ValueHint::AnyPath)]
     pub(crate) lookup: Vec<String>,
+    /// Post the notifications of an SNS topic, by name or ARN, to an address
+    #[arg(long, value_name = "TOPIC=URL", hide_short_help = true)]
+    pub(crate) topic: Vec<String>,
     /// File of access keys; made with one key of an administrator if it is not there
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) keys: Option<PathBuf>,

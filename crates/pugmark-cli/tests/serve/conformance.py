@@ -5,9 +5,11 @@ import csv
 import datetime
 import gzip
 import hashlib
+import http.server
 import io
 import json
 import os
+import threading
 
 from desk import ACCOUNT, REGION, Desk, event, refused, wait
 
@@ -75,6 +77,27 @@ def trail_faults(desk, c):
     refused("InvalidTimeRangeException", c.list_public_keys,
             StartTime=datetime.datetime(2026, 2, 1), EndTime=datetime.datetime(2026, 1, 1))
     refused("InvalidTokenException", c.list_public_keys, NextToken="nonesuch")
+
+
+def notifications(desk, heard):
+    """A trail's topic hears of each log file, as SNS would tell it."""
+    c = desk.client()
+    made = c.create_trail(Name="told", S3BucketName="trail-logs", SnsTopicName="ct")
+    assert made["SnsTopicARN"] == f"arn:aws:sns:{REGION}:{ACCOUNT}:ct"
+    c.start_logging(Name="told")
+    desk.post("/ingest", event("Told").encode())
+    wait(lambda: heard)
+    message, headers = heard[0]
+    assert message["Type"] == "Notification" and message["TopicArn"] == made["SnsTopicARN"]
+    assert headers["x-amz-sns-message-type"] == "Notification" and "x-pugmark-signature" in headers
+    told = json.loads(message["Message"])
+    assert told["s3Bucket"] == "trail-logs" and told["s3ObjectKey"]
+    assert all(os.path.exists(os.path.join(desk.bucket, key)) for key in told["s3ObjectKey"])
+    wait(lambda: c.get_trail_status(Name="told").get("LatestNotificationTime"))
+    c.update_trail(Name="told", SnsTopicName="nobody")
+    desk.post("/ingest", event("Untold").encode())
+    wait(lambda: c.get_trail_status(Name="told").get("LatestNotificationError") == "NotFound")
+    c.delete_trail(Name="told")
 
 
 def lookup(desk):
@@ -300,14 +323,40 @@ def bodies(desk):
     assert (answer["accepted"], answer["failed"]) == (1, 1) and answer["results"][1]["errorCode"] == "InvalidData"
 
 
+def listener():
+    """An address that a topic stands for, and what it heard."""
+    heard = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["content-length"]))
+            # The first time it is out of order: what it did not take comes again.
+            is_up = getattr(Handler, "is_up", False)
+            Handler.is_up = True
+            if is_up:
+                heard.append((json.loads(body), {k.lower(): v for k, v in self.headers.items()}))
+            self.send_response(200 if is_up else 503)
+            self.end_headers()
+
+        def log_message(self, *words):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return f"http://127.0.0.1:{server.server_port}/hook", heard
+
+
 PARTS = [trails, lookup, stores, queries, imports, channels, honest_refusals, strangers, own_calls, bodies]
 
 if __name__ == "__main__":
-    desk = Desk()
+    hook, heard = listener()
+    os.environ["PUGMARK_WEBHOOK_KEY"] = "a key of signatures"
+    desk = Desk("--topic", f"ct={hook}")
     try:
         for part in PARTS:
             part(desk)
             print("ok", part.__name__, flush=True)
+        notifications(desk, heard)
         desk.stop()
         assert desk.secret not in desk.log()
     except BaseException:

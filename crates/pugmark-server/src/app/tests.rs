@@ -13,7 +13,8 @@ use crate::lake::{EngineFault, LakeQuestion, QueryEngine, Rows, Scanned};
 use crate::operations::OPERATIONS;
 use crate::server::{Server, ServerOptions, Surroundings};
 use crate::sigv4::tests::signed;
-use pugmark_trail::{BucketPlace, Cadence};
+use crate::topics::NoCourier;
+use pugmark_trail::{BucketPlace, Cadence, NewSigners};
 
 const NOW: i64 = 1_768_471_200_000_000;
 
@@ -74,6 +75,8 @@ impl Desk {
             clock: Arc::new(move || time.load(Ordering::Relaxed)),
             log: Arc::new(move |line: &str| lines.lock().unwrap().push_str(line)),
             engine: Arc::new(NoEngine),
+            courier: Arc::new(NoCourier),
+            signers: Arc::new(NewSigners),
         };
         let known: AccessKeys = keys.iter().cloned().collect();
         let server = runtime.block_on(Server::bind(options, known, surroundings)).unwrap();

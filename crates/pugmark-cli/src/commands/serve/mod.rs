@@ -1,6 +1,7 @@
 //! `pugmark serve`: the server, with this process around it.
 
 mod engine;
+mod topics;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,8 +11,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use pugmark_event::Limits;
 use pugmark_server::{
-    AccessKeys, BucketPlace, Cadence, Chaos, Reading, S3Place, Server, ServerError, ServerOptions,
-    Surroundings,
+    AccessKeys, BucketPlace, Cadence, Chaos, GivenSigner, NewSigners, Reading, S3Place, Server, ServerError,
+    ServerOptions, Signers, Surroundings,
 };
 use pugmark_source::Location;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -24,6 +25,10 @@ use crate::exit::{Exit, Failure};
 use crate::plan;
 use crate::printer::print_talk;
 use engine::Engine;
+use topics::Topics;
+
+/// The variable with the private key of digests, PEM.
+const SIGNING_KEY_VARIABLE: &str = "PUGMARK_SIGNING_KEY";
 
 /// How soon a signal is noticed.
 const HEARTBEAT: Duration = Duration::from_millis(50);
@@ -47,6 +52,8 @@ pub(super) fn serve(args: &ServeArgs, start: &Start) -> Result<Exit, Failure> {
             })
         },
         engine: Arc::new(Engine::new(reading.clone())),
+        courier: Arc::new(Topics::new(&args.topic)?),
+        signers: signers(),
     };
     let options = ServerOptions {
         listen: args.listen,
@@ -137,6 +144,14 @@ fn keys(args: &ServeArgs, data: &Path, start: &Start) -> Result<AccessKeys, Fail
             .note(&format!("made an access key of an administrator: its id and secret are in `{path}`"));
     }
     Ok(keys)
+}
+
+/// Where keys come from that sign digests: the environment, or new ones.
+fn signers() -> Arc<dyn Signers> {
+    match std::env::var(SIGNING_KEY_VARIABLE) {
+        Ok(pem) if !pem.trim().is_empty() => Arc::new(GivenSigner(pem)),
+        _ => Arc::new(NewSigners),
+    }
 }
 
 fn named_buckets(args: &ServeArgs) -> Result<BTreeMap<String, BucketPlace>, Failure> {

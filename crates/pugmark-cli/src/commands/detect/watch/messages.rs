@@ -5,11 +5,10 @@
 
 use std::path::Path;
 
-use aws_lc_rs::hmac;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::state::{Letter, hex};
+use super::state::Letter;
 use crate::exit::Failure;
 
 /// Where letters go.
@@ -137,18 +136,6 @@ pub(super) fn line(finding: &Value) -> String {
     format!("{level:<8}  {}  {place}", parts.join("  "))
 }
 
-/// `sha256=` and the HMAC-SHA256 of time, dot and body, in hexadecimal digits.
-///
-/// Source: RFC 2104.
-pub(super) fn signature(key: &str, time: &str, body: &str) -> String {
-    let key = hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes());
-    let mut signing = hmac::Context::with_key(&key);
-    for part in [time, ".", body] {
-        signing.update(part.as_bytes());
-    }
-    format!("sha256={}", hex(signing.sign().as_ref()))
-}
-
 /// What a message for people says, by name.
 fn facts(finding: &Value) -> Vec<(&'static str, String)> {
     let names = [
@@ -225,13 +212,6 @@ mod tests {
         assert_eq!(template.fill(&finding), r#"{"text":"a \"b\"\n by {{id}}: x, y"}"#);
         assert_eq!(Template::parse("{{titel}}").expect_err("misspelt"), "there is no field `titel`");
         assert!(Template::parse("{{title").is_err());
-    }
-
-    #[test]
-    fn a_signature_is_over_time_dot_and_body() {
-        // From another program: HMAC-SHA256 of `1.2`.
-        let expected = "sha256=56f99b71fc50056fd3581848ebd5a65fc8e016bb973e23b5a9b3e9469b190c32";
-        assert_eq!(signature("Jefe", "1", "2"), expected);
     }
 
     #[test]

@@ -37,6 +37,7 @@ use crate::plan::{Reading, span};
 use crate::printer::{Ended, Format, count_words, counted};
 use crate::run::{Run, request};
 use crate::time_expr::now_in;
+use crate::webhook;
 use messages::{Channel, Template};
 use sinks::Sinks;
 use state::{Letter, State, Store, hex};
@@ -51,8 +52,6 @@ const KEPT_MAX: usize = 200_000;
 const PASSED_OVER_MAX: u32 = 7;
 /// Warnings that are remembered.
 const SAID_MAX: usize = 1_000;
-/// The variable with the key of signatures.
-const KEY_VARIABLE: &str = "PUGMARK_WEBHOOK_KEY";
 
 /// Runs until Ctrl-C, or once.
 pub(super) fn watch(args: &WatchArgs, to: Option<PathBuf>, start: &Start) -> Result<Exit, Failure> {
@@ -139,7 +138,7 @@ impl<'a> Watch<'a> {
         if reading.locations.contains(&Location::Stdin) {
             return Err(Failure::new("stdin cannot be watched", "name a folder or `s3://bucket/prefix`"));
         }
-        let key = std::env::var(KEY_VARIABLE).ok().filter(|key| !key.is_empty());
+        let key = webhook::key();
         let urls =
             [(Channel::Webhook, &args.webhook), (Channel::Slack, &args.slack), (Channel::Teams, &args.teams)];
         let urls = urls.into_iter().filter_map(|(channel, url)| Some((channel, url.as_deref()?)));

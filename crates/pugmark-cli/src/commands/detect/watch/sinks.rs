@@ -10,10 +10,11 @@ use std::time::{Duration, Instant};
 
 use pugmark_source::{Address, Poster};
 
-use super::messages::{Channel, Template, body, line, signature};
+use super::messages::{Channel, Template, body, line};
 use super::state::{Letter, State, Store, already, append};
 use crate::exit::Failure;
 use crate::printer::{Format, Output, Printer, counted, escape};
+use crate::webhook;
 
 /// Letters that wait at most; the oldest of more are given up.
 const OUTBOX_MAX: usize = 100_000;
@@ -202,9 +203,7 @@ impl Sinks {
         if channel == Channel::Webhook {
             headers.push(("idempotency-key", letter.id.clone()));
             if let Some(key) = &self.key {
-                let time = now_s.to_string();
-                headers.push(("x-pugmark-signature", signature(key, &time, &text)));
-                headers.push(("x-pugmark-timestamp", time));
+                headers.extend(webhook::headers(key, now_s, &text));
             }
         }
         match self.poster.post(url, &headers, text.into_bytes()) {
