@@ -53,6 +53,11 @@ fn nothing_answered_is_lost_or_doubled_when_the_server_is_killed() {
 }
 
 #[test]
+fn what_appears_in_a_folder_is_taken_in_once() {
+    run("tail.py", &[]);
+}
+
+#[test]
 fn the_aws_cli_proves_what_was_delivered_and_tells_a_changed_byte() {
     let Some(moto) = venv("PUGMARK_MOTO", "moto", "moto_server") else { return };
     let Some(aws) = venv("PUGMARK_AWSCLI", "awscli", "aws") else { return };

@@ -39,6 +39,7 @@ mod shelf;
 mod sigv4;
 mod tagging;
 mod tags;
+mod tail;
 mod taking;
 mod topics;
 mod trails;

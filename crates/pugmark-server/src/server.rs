@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use pugmark_source::Location;
 use pugmark_trail::{BucketPlace, Cadence, Chaos, LocalDisk, ServiceError, Settings, Signers, World};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -24,6 +25,7 @@ use crate::lake::{Lake, QueryEngine};
 use crate::lookup::HISTORY_DAYS;
 use crate::page_token::PageTokens;
 use crate::shelf::Shelf;
+use crate::tail::Tail;
 use crate::topics::{Courier, Topics};
 use crate::unusual::Unusual;
 use pugmark_event::{is_account, is_region};
@@ -53,6 +55,10 @@ pub struct ServerOptions {
     pub cadence: Cadence,
     /// Faults on purpose, for testers.
     pub chaos: Option<Chaos>,
+    /// Folders and buckets whose new events are taken in.
+    pub tail: Vec<Location>,
+    /// Time between two looks at them.
+    pub tail_every: Duration,
     /// Further names that the `Host` header may have.
     pub hosts: Vec<String>,
     /// Whether callers need no key; only on a loopback address.
@@ -124,6 +130,7 @@ pub enum ServerError {
 pub struct Server {
     listener: TcpListener,
     app: Arc<App>,
+    tail: Option<(Tail, Duration)>,
 }
 
 impl std::fmt::Debug for Server {
@@ -185,7 +192,9 @@ impl Server {
             history: Shelf::new(history),
             reading: options.reading,
         };
-        Ok(Server { listener, app: Arc::new(app) })
+        let tail = Tail::open(options.tail, &options.data.join("tail.marks"))?;
+        let tail = (!tail.is_empty()).then_some((tail, options.tail_every));
+        Ok(Server { listener, app: Arc::new(app), tail })
     }
 
     #[cfg(test)]
@@ -210,8 +219,14 @@ impl Server {
         let app = Arc::clone(&self.app);
         let keeping = tokio::spawn(keep(Arc::clone(&app), stop.clone()));
         let telling = tokio::spawn(tell(Arc::clone(&app), stop.clone()));
+        let tailing =
+            self.tail.map(|(tail, every)| tokio::spawn(follow(Arc::clone(&app), tail, every, stop.clone())));
         let served = http::serve(self.listener, self.app, stop).await;
         app.lake.queries.cancel_all();
+        if let Some(tailing) = tailing {
+            // A look that takes long goes on where it was, at the next start.
+            drop(tokio::time::timeout(TURN_TIME, tailing).await);
+        }
         // What a turn began it ends; the next start would do it again.
         drop(tokio::time::timeout(TURN_TIME, keeping).await);
         // What is not told yet waits on the disk.
@@ -263,6 +278,28 @@ async fn tell(app: Arc<App>, mut stop: watch::Receiver<bool>) {
         }
         tokio::select! {
             () = tokio::time::sleep(TURN) => {}
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
+    }
+}
+
+/// Takes in what appears in folders and buckets, until told to stop.
+async fn follow(app: Arc<App>, mut tail: Tail, every: Duration, mut stop: watch::Receiver<bool>) {
+    loop {
+        let (worker, stopped) = (Arc::clone(&app), stop.clone());
+        let looked = tokio::task::spawn_blocking(move || {
+            let faults = tail.look(&worker, &|| *stopped.borrow());
+            (tail, faults)
+        });
+        let Ok((kept, faults)) = looked.await else {
+            return app.note("tail", "it ended by an error of the server: restart it");
+        };
+        tail = kept;
+        for fault in faults {
+            app.note("tail", &fault);
+        }
+        tokio::select! {
+            () = tokio::time::sleep(every) => {}
             _ = stop.wait_for(|stop| *stop) => return,
         }
     }

@@ -138,7 +138,7 @@ pub struct Entry {
     /// Its size as listed.
     pub bytes_stored: u64,
     /// When it was last written, microseconds since 1970 (UTC), if that is known.
-    pub(crate) written: Option<i64>,
+    pub written: Option<i64>,
     pub(crate) handle: Handle,
 }
 

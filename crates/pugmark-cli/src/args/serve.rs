@@ -37,6 +37,11 @@ pub(crate) struct ServeArgs {
     pub(crate) digest_cadence: String,
     #[arg(long, help = format!("Also look events up here: {SOURCE_HELP}"), value_name = "SOURCE", value_hint = ValueHint::AnyPath)]
     pub(crate) lookup: Vec<String>,
+    #[arg(long, help = format!("Take in the events that appear here: {SOURCE_HELP}"), value_name = "SOURCE", value_hint = ValueHint::AnyPath)]
+    pub(crate) tail: Vec<String>,
+    /// Time between two looks at what is tailed
+    #[arg(long, value_name = "TIME", default_value = "10s", hide_short_help = true)]
+    pub(crate) tail_every: String,
     /// Post the notifications of an SNS topic, by name or ARN, to an address
     #[arg(long, value_name = "TOPIC=URL", hide_short_help = true)]
     pub(crate) topic: Vec<String>,

@@ -1,5 +1,6 @@
 """What is delivered is proven by the AWS CLI and found by `pugmark`, each event once."""
 
+import gzip
 import os
 import subprocess
 import sys
@@ -42,7 +43,7 @@ def validate(desk, s3):
 def main():
     process, s3 = moto()
     os.environ.update(AWS_ACCESS_KEY_ID="test", AWS_SECRET_ACCESS_KEY="test", AWS_ALLOW_HTTP="true")
-    desk = Desk("--endpoint-url", s3, "--aws-region", REGION)
+    desk = Desk("--endpoint-url", s3, "--aws-region", REGION, "--tail", "s3://inbox/", "--tail-every", "1s")
     try:
         import boto3
         store = boto3.client("s3", endpoint_url=s3, region_name=REGION)
@@ -74,7 +75,12 @@ def main():
         assert len(lines) == 60 and all(any(i in line for line in lines) for i in ids), (len(lines), found.stderr)
         key = keys("CloudTrail")[0]
         body = store.get_object(Bucket="in-s3", Key=key)["Body"].read()
-        import gzip
+        # What appears in a bucket is taken in.
+        store.create_bucket(Bucket="inbox", CreateBucketConfiguration={"LocationConstraint": REGION})
+        store.put_object(Bucket="inbox", Key="from/elsewhere.json.gz", Body=gzip.compress(
+            ('{"Records":[' + event("Elsewhere", eventID="0f6d3a1e-1111-4222-8333-444455556666") + "]}").encode()))
+        wanted = [{"AttributeKey": "EventName", "AttributeValue": "Elsewhere"}]
+        wait(lambda: len(c.lookup_events(LookupAttributes=wanted)["Events"]) == 1)
         changed = gzip.compress(gzip.decompress(body).replace(b"e", b"f", 1))
         store.put_object(Bucket="in-s3", Key=key, Body=changed)
         code, text = validate(desk, s3)

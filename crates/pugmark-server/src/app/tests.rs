@@ -58,6 +58,8 @@ impl Desk {
             other_buckets: BucketPlace::Folders(folder.path().to_owned()),
             cadence: Cadence::default(),
             chaos: None,
+            tail: Vec::new(),
+            tail_every: std::time::Duration::from_secs(1),
             hosts: vec!["trail.example.com".to_owned()],
             is_anonymous,
             requests_per_second: 1_000,

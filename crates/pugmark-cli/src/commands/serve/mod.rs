@@ -38,7 +38,15 @@ pub(super) fn serve(args: &ServeArgs, start: &Start) -> Result<Exit, Failure> {
     let data = data(args)?;
     let access = plan::access(&start.settings)?;
     let threads = plan::threads(&start.settings)?;
-    let lookup = args.lookup.iter().map(|text| Location::parse(text)).collect::<Result<Vec<_>, _>>()?;
+    let locations =
+        |texts: &[String]| texts.iter().map(|text| Location::parse(text)).collect::<Result<Vec<_>, _>>();
+    let (lookup, tail) = (locations(&args.lookup)?, locations(&args.tail)?);
+    if tail.iter().chain(&lookup).any(|location| matches!(location, Location::Stdin)) {
+        return Err(Failure::new(
+            "a server does not read standard input",
+            "name a folder or an s3:// address",
+        ));
+    }
     let reading = Reading { lookup, access, limits: Limits::default(), threads };
     let keys = keys(args, &data, start)?;
     let surroundings = Surroundings {
@@ -64,6 +72,8 @@ pub(super) fn serve(args: &ServeArgs, start: &Start) -> Result<Exit, Failure> {
         region: args.region.clone(),
         cadence: cadence(args, start)?,
         chaos: args.chaos.as_deref().map(chaos).transpose()?,
+        tail,
+        tail_every: plan::span(&args.tail_every, &start.now)?.max(Duration::from_secs(1)),
         hosts: args.host.clone(),
         is_anonymous: args.anonymous,
         requests_per_second: args.requests_per_second,
