@@ -60,6 +60,7 @@ const ALLOWED: [(&str, &[&str]); 16] = [
             "pugmark-integrity",
             "pugmark-lineage",
             "pugmark-query",
+            "pugmark-server",
             "pugmark-sim",
             "pugmark-trail",
         ],

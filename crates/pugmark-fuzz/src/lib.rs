@@ -8,10 +8,12 @@
 mod bytes;
 mod events;
 pub mod mutate;
+mod requests;
 mod words;
 
 pub use bytes::{inflate, key};
 pub use events::decode;
+pub use requests::{request, selectors, signature};
 pub use words::{cell, sql, time};
 
 /// One target: its name, its body, and how many mutations a test run tries.
@@ -26,11 +28,14 @@ pub struct Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 6] = [
+pub const TARGETS: [Target; 9] = [
     Target { name: "cell", body: cell, tries: 20_000 },
     Target { name: "decode", body: decode, tries: 1_500 },
     Target { name: "inflate", body: inflate, tries: 1_500 },
     Target { name: "key", body: key, tries: 20_000 },
+    Target { name: "request", body: request, tries: 600 },
+    Target { name: "selectors", body: selectors, tries: 20_000 },
+    Target { name: "signature", body: signature, tries: 2_000 },
     Target { name: "sql", body: sql, tries: 120 },
     Target { name: "time", body: time, tries: 20_000 },
 ];

@@ -75,6 +75,21 @@ fn any_key_is_read() {
 }
 
 #[test]
+fn any_request_has_an_answer() {
+    replay_and_mutate("request");
+}
+
+#[test]
+fn any_selectors_are_applied_or_refused() {
+    replay_and_mutate("selectors");
+}
+
+#[test]
+fn nobody_comes_in_without_a_key() {
+    replay_and_mutate("signature");
+}
+
+#[test]
 fn any_statement_is_planned_or_refused() {
     replay_and_mutate("sql");
 }

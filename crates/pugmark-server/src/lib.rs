@@ -51,5 +51,5 @@ pub use keys::{AccessKey, AccessKeys, KeyFileError, Role};
 pub use lake::{EngineFault, LakeQuestion, QueryEngine, Rows, Scanned};
 pub use pugmark_trail::{BucketPlace, Cadence, Chaos, GivenSigner, NewSigners, S3Place, Signers};
 pub use random::NoRandom;
-pub use server::{Server, ServerError, ServerOptions, Surroundings};
+pub use server::{RawRequest, Server, ServerError, ServerOptions, Surroundings};
 pub use topics::{Courier, NoCourier};

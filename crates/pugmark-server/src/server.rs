@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +14,7 @@ use pugmark_trail::{BucketPlace, Cadence, Chaos, LocalDisk, ServiceError, Settin
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use crate::app::{App, Clock, Log, Reading};
+use crate::app::{App, Arrived, Clock, Log, Reading};
 use crate::desk::{Desk, Places};
 use crate::document::StateError;
 use crate::fault::ApiFault;
@@ -126,6 +126,19 @@ pub enum ServerError {
     Socket(io::Error),
 }
 
+/// A request as its sender wrote it.
+#[derive(Clone, Copy, Debug)]
+pub struct RawRequest<'a> {
+    /// `GET`, `POST` ….
+    pub method: &'a str,
+    /// Path, and query after a `?`.
+    pub target: &'a str,
+    /// Names and values.
+    pub headers: &'a [(&'a str, &'a str)],
+    /// What follows the head.
+    pub body: &'a [u8],
+}
+
 /// A server that is bound, and not running yet.
 pub struct Server {
     listener: TcpListener,
@@ -208,6 +221,26 @@ impl Server {
     /// If the system does not say.
     pub fn address(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
+    }
+
+    /// Answers one request as if it had come through the socket: the status and the body.
+    /// Blocks on the disk, and must not be called where async code runs.
+    pub fn answer(&self, request: RawRequest<'_>) -> (u16, Vec<u8>) {
+        let mut headers: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (name, value) in request.headers {
+            headers.entry(name.to_ascii_lowercase()).or_default().push((*value).to_owned());
+        }
+        let (path, query) = request.target.split_once('?').unwrap_or((request.target, ""));
+        let answer = self.app.answer(&Arrived {
+            id: String::new(),
+            method: request.method.to_owned(),
+            path: path.to_owned(),
+            query: query.to_owned(),
+            headers,
+            body: request.body.to_vec().into(),
+            peer: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        });
+        (answer.status, answer.body)
     }
 
     /// Answers requests until `stop` turns true; requests at work then have
