@@ -353,7 +353,9 @@ fn the_bare_policy_is_a_document_of_iam() {
 #[test]
 fn containing_a_person_revokes_the_key_and_the_roles_taken_on() {
     let desk = trail();
-    let answer = desk.run(&["contain", "logs", "AKIAEXAMPLENOOR", "--output", "sh"]);
+    let at_the_time =
+        ["contain", "logs", "AKIAEXAMPLENOOR", "--at", "2026-08-01T10:30:00Z", "--output", "sh"];
+    let answer = desk.run(&at_the_time);
     assert_eq!(answer.code, 0, "{}", answer.stderr);
     for wanted in [
         "aws iam update-access-key --status Inactive --user-name noor --access-key-id AKIAEXAMPLENOOR\n",
@@ -365,4 +367,21 @@ fn containing_a_person_revokes_the_key_and_the_roles_taken_on() {
     assert!(!answer.stdout.contains("Stranger"), "{}", answer.stdout);
     let is_talk = |line: &str| line.is_empty() || line.starts_with('#') || line.starts_with("aws ");
     assert!(answer.stdout.lines().all(is_talk), "{}", answer.stdout);
+}
+
+#[test]
+fn a_session_that_has_ended_needs_no_command_and_a_key_does() {
+    let desk = trail();
+    let later = ["contain", "logs", "AKIAEXAMPLENOOR", "--at", "2026-09-01T00:00:00Z"];
+    let page = desk.run(&[&later[..], &["--output", "table"]].concat()).stdout;
+    assert!(page.contains("update-access-key") && !page.contains("put-role-policy"), "{page}");
+    let over = page.split("over: nothing to revoke").nth(1).expect("what is over");
+    assert!(over.contains("Deploy in 111122223333") && over.contains("ended 2026-08-01T11:00:00Z"), "{page}");
+    let answer = json_of(&desk.run(&[&later[..], &["--output", "json"]].concat()));
+    let revoke = answer["revoke"].as_array().expect("a list");
+    let role = revoke.iter().find(|one| one["name"] == "Deploy").expect("the role");
+    assert_eq!(
+        (&role["over"], &role["ends"]["recorded"], &role["commands"]),
+        (&json!(true), &json!(false), &json!([]))
+    );
 }

@@ -106,6 +106,11 @@ impl<'a> Issuance<'a> {
         self.grant().issued.mfa
     }
 
+    /// When the credential ends, microseconds since 1970, where the event says so.
+    pub fn expires(self) -> Option<i64> {
+        self.grant().issued.expires
+    }
+
     /// The pod it was for: cluster, namespace, service account, pod; each empty where unknown.
     pub fn pod(self) -> Option<[&'a str; 4]> {
         let pod = self.grant().issued.pod.as_deref()?;
@@ -169,6 +174,7 @@ fn grant(members: &[usize], issued: &[Issued], is_vague: impl Fn(u32) -> bool) -
             *ours = ours.or(theirs);
         }
         merged.mfa = merged.mfa.max(one.mfa);
+        merged.expires = merged.expires.max(one.expires);
         merged.pod = merged.pod.take().or_else(|| one.pod.clone());
     }
     let mut events: Vec<Name> = members.iter().map(|place| issued[*place].event).collect();

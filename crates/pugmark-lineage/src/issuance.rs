@@ -4,6 +4,7 @@ use pugmark_event::Leaf;
 use serde_json::Value;
 
 use crate::Row;
+use crate::lifetime::expiration;
 use crate::names::{Name, Names, Renamed};
 
 /// What kind of event hands out credentials.
@@ -123,6 +124,8 @@ pub(crate) struct Issued {
     /// ARN that a console switch came from.
     pub(crate) switched_from: Name,
     pub(crate) mfa: Option<bool>,
+    /// When the credential ends, microseconds since 1970.
+    pub(crate) expires: Option<i64>,
     pub(crate) pod: Option<Box<PodNames>>,
 }
 
@@ -154,6 +157,7 @@ impl Issued {
             source_identity: names.intern_option(parts.source_identity()),
             switched_from: names.intern_option(text_at(&parts.additional, &["SwitchFrom"])),
             mfa: parts.mfa(row),
+            expires: expiration(&parts.response, 0),
             pod: parts.pod(names),
         })
     }

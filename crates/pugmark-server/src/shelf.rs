@@ -14,6 +14,8 @@ use pugmark_event::{days_from_civil, format_time};
 use pugmark_source::Location;
 
 const DAY_US: i64 = 86_400_000_000;
+/// Bytes that are synced at once: whoever waits for the journal's disk does not wait behind more.
+const PIECE_BYTES: usize = 1 << 20;
 
 /// An event, and what decides where it stands.
 #[derive(Clone, Copy, Debug)]
@@ -96,8 +98,10 @@ fn append(path: &Path, text: &[u8]) -> io::Result<()> {
     if end > 0 && !ends_line(&mut file, end)? {
         file.write_all(b"\n")?;
     }
-    file.write_all(text)?;
-    file.sync_data()?;
+    for piece in text.chunks(PIECE_BYTES) {
+        file.write_all(piece)?;
+        file.sync_data()?;
+    }
     match path.parent() {
         Some(folder) if is_new => crate::document::sync_folder(folder),
         _ => Ok(()),

@@ -28,7 +28,7 @@ pub(crate) enum LineageCommand {
     Policy(Box<AboutArgs>),
     /// What to revoke and look at if an identity is compromised; prints, never executes
     #[command(before_help = examples::CONTAIN, help_template = TEMPLATE, disable_help_flag = true)]
-    Contain(Box<AboutArgs>),
+    Contain(Box<ContainArgs>),
     /// EKS clusters: who created, changed, entered them, and what they did
     #[command(before_help = examples::EKS, help_template = TEMPLATE, disable_help_flag = true)]
     Eks(Box<EksArgs>),
@@ -66,6 +66,16 @@ pub(crate) struct SessionsArgs {
     pub(crate) limit: Option<usize>,
     #[command(flatten)]
     pub(crate) read: ReadArgs,
+}
+
+/// `pugmark contain`
+#[derive(Clone, Debug, ClapArgs)]
+pub(crate) struct ContainArgs {
+    #[command(flatten)]
+    pub(crate) about: AboutArgs,
+    /// Plan as if it were this time: sessions that have ended by then need nothing
+    #[arg(long, value_name = "TIME", default_value = "now")]
+    pub(crate) at: String,
 }
 
 /// `who`, `session`, `why`, `story`, `policy`, `contain`: one subject of a source.

@@ -1,13 +1,14 @@
 //! `pugmark contain`: what to revoke and look at if an identity is compromised. Prints, never executes.
 
-use pugmark_lineage::{AwsCommand, Contain, Containment, Legacy, Row};
+use pugmark_lineage::{AwsCommand, Contain, Containment, End, Legacy, Revocation, Row};
 
 use serde_json::json;
 
 use super::{Question, Start};
-use crate::args::lineage::AboutArgs;
+use crate::args::lineage::ContainArgs;
 use crate::exit::{Exit, Failure};
 use crate::printer::{Ended, Format, Heading, Printer, Role, counted, escape, json_line, time_text};
+use crate::time_expr;
 
 /// What `--output` calls the commands alone.
 pub(super) const FORMS: [&str; 1] = ["sh"];
@@ -15,15 +16,16 @@ pub(super) const FORMS: [&str; 1] = ["sh"];
 const SHOWN: usize = 100;
 
 /// Finds what the identity holds, made and touched.
-pub(super) fn contain(args: &AboutArgs, form: Option<&str>, start: &Start) -> Result<Exit, Failure> {
-    let mut question = Question::new(args, start)?;
+pub(super) fn contain(args: &ContainArgs, form: Option<&str>, start: &Start) -> Result<Exit, Failure> {
+    let at = time_expr::instant(&args.at, &start.now)?;
+    let mut question = Question::new(&args.about, start)?;
     let lineage = question.lineage()?;
     let Some(found) = lineage.find(question.subject) else {
         return Ok(question.unknown(&lineage, "nobody is known as"));
     };
     let how = (Contain::read as fn(&mut _, Row<'_>), Contain::merge as fn(_, _) -> _);
     let (gathered, tally) = question.fold(Contain::LEAVES, None, || Contain::new(&lineage), how)?;
-    let containment = gathered.finish(&found.parties, start.now.timestamp().as_microsecond());
+    let containment = gathered.finish(&found.parties, at);
     question.run.quiet();
     let printer = question.run.printer;
     if containment.left_out > 0 {
@@ -46,19 +48,19 @@ fn page(found: &Containment<'_>, subject: &str, printer: &Printer) -> String {
     let suspects = counted(found.suspects.len() as u64, "session or identity of its own");
     let mut out = format!("{}  {suspects}\n", paint.role(Role::Strong, &escape(subject)));
     head("revoke", &mut out);
-    for one in &found.revocations {
-        let seen = one.last_seen.map_or_else(|| "never".to_owned(), |time| time_text(time, printer.zone()));
-        put!(
-            out,
-            "  {} in {}, last seen {seen}: {}\n",
-            escape(&one.name),
-            escape(&one.account),
-            escape(&one.words)
-        );
+    let (over, live): (Vec<_>, Vec<_>) = found.revocations.iter().partition(|one| one.is_over);
+    for one in &live {
+        revocation(one, &one.words, printer, &mut out);
         lines(&one.commands, &mut out);
     }
-    if found.revocations.is_empty() {
+    if live.is_empty() {
         out.push_str("  nothing that is known\n");
+    }
+    if !over.is_empty() {
+        head("over: nothing to revoke", &mut out);
+        for one in over {
+            revocation(one, "all its sessions have ended", printer, &mut out);
+        }
     }
     if !found.legacies.is_empty() {
         head("left behind", &mut out);
@@ -86,6 +88,21 @@ fn page(found: &Containment<'_>, subject: &str, printer: &Printer) -> String {
     }
     out.push_str("\nnothing was executed; `--output sh` prints the commands alone\n");
     out
+}
+
+/// One identity, when it was seen and until when its sessions work.
+fn revocation(one: &Revocation, words: &str, printer: &Printer, out: &mut String) {
+    let text = |time: i64| time_text(time, printer.zone());
+    let seen = one.last_seen.map_or_else(|| "never".to_owned(), text);
+    let ends = match (one.ends, one.is_over) {
+        (None, _) => String::new(),
+        (Some(End { time, is_recorded: true }), false) => format!(", works until {}", text(time)),
+        (Some(End { time, is_recorded: false }), false) => format!(", works until {} at most", text(time)),
+        (Some(End { time, is_recorded: true }), true) => format!(", ended {}", text(time)),
+        (Some(End { time, is_recorded: false }), true) => format!(", ended {} at the latest", text(time)),
+    };
+    let (name, account) = (escape(&one.name), escape(&one.account));
+    put!(out, "  {name} in {account}, last seen {seen}{ends}: {}\n", escape(words));
 }
 
 fn lines(commands: &[AwsCommand], out: &mut String) {
@@ -123,8 +140,13 @@ fn script(found: &Containment<'_>, subject: &str) -> String {
     comment(&format!("About: {subject}"), &mut out);
     out.push('\n');
     for one in &found.revocations {
-        comment(&format!("account {}: {}: {}", one.account, one.name, one.words), &mut out);
-        run(&one.commands, &mut out);
+        let words = if one.is_over { "all its sessions have ended: nothing to revoke" } else { &one.words };
+        comment(&format!("account {}: {}: {words}", one.account, one.name), &mut out);
+        if one.is_over {
+            out.push('\n');
+        } else {
+            run(&one.commands, &mut out);
+        }
     }
     for one in found.legacies.iter().filter(|one| !one.is_removed) {
         let time = one.time.map(pugmark_event::format_time).unwrap_or_default();
@@ -136,17 +158,20 @@ fn script(found: &Containment<'_>, subject: &str) -> String {
 
 fn document(found: &Containment<'_>, subject: &str) -> String {
     let time = |time: Option<i64>| time.map(pugmark_event::format_time);
+    let end =
+        |end: Option<End>| end.map(|end| json!({"time": time(Some(end.time)), "recorded": end.is_recorded}));
     let commands = |all: &[AwsCommand]| all.iter().map(|one| one.as_str().to_owned()).collect::<Vec<_>>();
     let suspects: Vec<_> = found
         .suspects
         .iter()
         .map(|one| json!({"session": one.is_session().then(|| one.id()), "name": one.name(), "arn": one.arn(), "accessKeyId": one.access_key(),
-            "actor": one.actor().text(), "created": time(one.created()), "lastSeen": time(one.last_seen())}))
+            "actor": one.actor().text(), "created": time(one.created()), "lastSeen": time(one.last_seen()), "ends": end(one.ends())}))
         .collect();
     let revocations: Vec<_> = found
         .revocations
         .iter()
-        .map(|one| json!({"account": one.account, "name": one.name, "why": one.words, "lastSeen": time(one.last_seen), "commands": commands(&one.commands)}))
+        .map(|one| json!({"account": one.account, "name": one.name, "why": one.words, "lastSeen": time(one.last_seen), "ends": end(one.ends), "over": one.is_over,
+            "commands": commands(&one.commands)}))
         .collect();
     let legacies: Vec<_> = found
         .legacies

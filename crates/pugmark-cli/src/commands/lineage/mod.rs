@@ -60,8 +60,10 @@ pub(super) fn run(command: LineageCommand) -> Result<Exit, Failure> {
             policy::policy(&args, form, &start)
         }
         LineageCommand::Contain(mut args) => {
-            let form = take_form(&mut args.read.print.talk, &contain::FORMS);
-            let Some(start) = Start::reading(&args.read, examples::CONTAIN)? else { return Ok(Exit::Done) };
+            let form = take_form(&mut args.about.read.print.talk, &contain::FORMS);
+            let Some(start) = Start::reading(&args.about.read, examples::CONTAIN)? else {
+                return Ok(Exit::Done);
+            };
             contain::contain(&args, form, &start)
         }
         LineageCommand::Why(args) => {
