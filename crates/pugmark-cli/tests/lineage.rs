@@ -5,8 +5,12 @@
 
 #[expect(dead_code, reason = "other transcripts need the rest")]
 mod common;
+#[expect(dead_code, reason = "scripts for other environments need the rest")]
+#[path = "common/python.rs"]
+mod python;
 
 use common::{Answer, Desk};
+use python::{run_with, venv};
 use serde_json::{Value, json};
 
 const UUID: &str = "11111111-2222-3333-4444-abcdef123456";
@@ -382,6 +386,12 @@ fn a_session_that_has_ended_needs_no_command_and_a_key_does() {
     let role = revoke.iter().find(|one| one["name"] == "Deploy").expect("the role");
     assert_eq!(
         (&role["over"], &role["ends"]["recorded"], &role["commands"]),
-        (&json!(true), &json!(false), &json!([]))
+        (&json!(true), &json!(true), &json!([]))
     );
+}
+
+#[test]
+fn the_aws_cli_takes_every_command_that_contains() {
+    let Some(aws) = venv("PUGMARK_AWSCLI", "awscli", "aws") else { return };
+    run_with(&aws, "lineage/contain.py", &[]);
 }

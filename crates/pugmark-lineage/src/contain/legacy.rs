@@ -399,6 +399,9 @@ fn regional(kind: LegacyKind, call: &str, named: &Named<'_>, region: &str) -> Ve
         LegacyKind::Shared if name.starts_with("ami-") => {
             here("ec2 reset-image-attribute --attribute launchPermission", "image-id")
         }
+        LegacyKind::Shared if call.contains("Cluster") => {
+            here("rds describe-db-cluster-snapshot-attributes", "db-cluster-snapshot-identifier")
+        }
         LegacyKind::Shared => here("rds describe-db-snapshot-attributes", "db-snapshot-identifier"),
         LegacyKind::ResourcePolicy if named.ask("bucketName").is_some() => [
             step("s3api get-bucket-policy", &[("bucket", name)]),
