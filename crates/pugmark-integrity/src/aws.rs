@@ -17,13 +17,16 @@ mod lenient;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use pugmark_event::{DefectKind, format_time, is_account};
+use pugmark_source::parse_key;
 
-use crate::digest::S3Place;
+use crate::digest::{Digest, S3Place};
 use crate::gather::{DigestFile, Evidence, LogFile};
 use crate::hex;
 use crate::keys::{PublicKey, PublicKeys};
+use crate::name::DigestName;
 use bucket::{Buckets, compact_time, date_of, is_backfill};
 use lenient::{LenientDigest, LenientFile};
 
@@ -49,6 +52,30 @@ pub struct AwsRun {
     pub organization: Option<String>,
     /// `--verbose`.
     pub verbose: bool,
+}
+
+impl AwsRun {
+    /// The same run with what the AWS CLI asks `DescribeTrails` and
+    /// `DescribeOrganization`: prefix and organization, where they are not
+    /// given, as the newest digest of the trail has them in its key.
+    #[must_use]
+    pub fn described(mut self, evidence: &Evidence) -> AwsRun {
+        let Some(names) = Names::new(&self) else { return self };
+        let is_ours = |digest: &&Arc<Digest>| {
+            let Some(DigestName { chain, .. }) = DigestName::parse(&digest.place.key) else { return false };
+            let is_member = self.account.is_none() && parse_key(&digest.place.key).org.is_some();
+            (chain.trail == names.trail && chain.home_region == names.home_region)
+                && chain.region == names.region
+                && (is_member || chain.account == names.account)
+        };
+        let digests = evidence.digests.iter().filter_map(|file| file.digest.as_ref().ok());
+        let Some(newest) = digests.filter(is_ours).max_by_key(|digest| digest.end) else { return self };
+        let key = parse_key(&newest.place.key);
+        let (prefix, organization) = (key.trail_prefix.map(str::to_owned), key.org.map(str::to_owned));
+        self.prefix = self.prefix.or(prefix);
+        self.organization = self.organization.or(organization);
+        self
+    }
 }
 
 /// What the AWS CLI prints, and how it exits.

@@ -143,7 +143,9 @@ impl<'e> Chain<'e> {
 
     /// What is to be said of the chain but for its log files.
     pub(crate) fn report<'b>(&'b self, question: &Question, buckets: &'b BTreeSet<String>) -> ChainReport {
-        let mut links = Links::new(buckets);
+        let digests = self.members.iter().filter_map(Member::trusted);
+        let copied = digests.map(|digest| &*digest.place.bucket).collect();
+        let mut links = Links::new(buckets, copied);
         for (at, member) in self.members.iter().enumerate() {
             links.by_name.entry(member.stem()).or_default().push(at);
         }
@@ -263,6 +265,8 @@ impl<'e> Chain<'e> {
 struct Links<'b> {
     /// Buckets that were read; none if files were.
     buckets: &'b BTreeSet<String>,
+    /// Buckets that digests which are there were delivered to: a copy of each is among the sources.
+    copied: BTreeSet<&'b str>,
     /// Numbers of the members of each name.
     by_name: HashMap<&'b str, Vec<usize>>,
     head: Option<Head>,
@@ -273,14 +277,15 @@ struct Links<'b> {
 }
 
 impl<'b> Links<'b> {
-    fn new(buckets: &'b BTreeSet<String>) -> Links<'b> {
+    fn new(buckets: &'b BTreeSet<String>, copied: BTreeSet<&'b str>) -> Links<'b> {
         let (missing, gaps, remarks) = (Vec::new(), Vec::new(), BTreeMap::new());
-        Links { buckets, by_name: HashMap::new(), head: None, missing, gaps, remarks }
+        Links { buckets, copied, by_name: HashMap::new(), head: None, missing, gaps, remarks }
     }
 
     /// True if the place is in a bucket that was not among the sources.
     fn is_elsewhere(&self, place: &S3Place) -> bool {
-        !self.buckets.is_empty() && !self.buckets.contains(&*place.bucket)
+        let is_read = self.buckets.is_empty() || self.buckets.contains(&*place.bucket);
+        !is_read && !self.copied.contains(&*place.bucket)
     }
 
     /// Only the first digest says how the chain begins.

@@ -35,11 +35,11 @@ const CHUNK: usize = 256 << 10;
 const SIDECAR: &str = ".metadata.json";
 
 /// Bytes of such a file.
-const SIDECAR_BYTES_MAX: usize = 64 << 10;
+pub(crate) const SIDECAR_BYTES_MAX: usize = 64 << 10;
 
 /// Bytes kept of a digest that is not written as digests are, for whoever
 /// reads it less strictly.
-const MALFORMED_BYTES_MAX: usize = 16 << 20;
+pub(crate) const MALFORMED_BYTES_MAX: usize = 16 << 20;
 
 /// How objects are reached and bounded.
 #[derive(Clone, Copy, Debug)]
@@ -261,7 +261,7 @@ fn read(fill: &mut dyn Fill, buffer: &mut Vec<u8>, max: usize) -> Option<Content
 fn hashed(fill: &mut dyn Fill, buffer: &mut Vec<u8>, kept_max: usize) -> Option<Content> {
     let mut context = Context::new(&SHA256);
     let mut first_member = None;
-    let mut bytes = 0;
+    let mut bytes: u64 = 0;
     loop {
         // What is not kept makes room for the next.
         if kept_max == 0 {

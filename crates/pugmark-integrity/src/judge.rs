@@ -334,6 +334,9 @@ impl<'e> Logs<'e> {
     /// Adds the files that are listed and not there; answers the buckets that
     /// some of them are said to be in and that were not among the sources.
     fn missing(&self, judged: &mut Vec<LogReport>) -> BTreeSet<String> {
+        let read = self.index.all.iter().filter(|listing| self.found.contains(stem(&listing.file.place.key)));
+        // Where some of a bucket's files lie among the sources, a copy of it does.
+        let copied: HashSet<&str> = read.map(|listing| &*listing.file.place.bucket).collect();
         let buckets = &self.evidence.buckets;
         let mut other_buckets = BTreeSet::new();
         let mut told = HashSet::new();
@@ -343,7 +346,8 @@ impl<'e> Logs<'e> {
             if !is_asked || self.found.contains(stem(&place.key)) || !told.insert(stem(&place.key)) {
                 continue;
             }
-            let is_elsewhere = !buckets.is_empty() && !buckets.contains(&*place.bucket);
+            let is_read = buckets.is_empty() || buckets.contains(&*place.bucket);
+            let is_elsewhere = !is_read && !copied.contains(&*place.bucket);
             let (verdict, detail) = if is_elsewhere {
                 if listing.member.is_proven() {
                     other_buckets.insert(place.bucket.to_string());

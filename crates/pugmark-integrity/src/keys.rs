@@ -19,6 +19,12 @@ use serde_json::Value;
 use crate::der;
 use crate::hex;
 
+/// Bits of the modulus of a key, at most.
+pub(crate) const KEY_BITS_MAX: usize = 8_192;
+
+/// Bytes of the modulus of a key, at least.
+const KEY_BYTES_MIN: usize = 256;
+
 /// One public key.
 #[derive(Clone)]
 pub struct PublicKey {
@@ -52,7 +58,7 @@ impl PublicKey {
         let fault = |reason| KeyFault { origin: origin.to_owned(), reason };
         match der::modulus_bytes(der) {
             None => return Err(fault(KeyReason::NotAKey)),
-            Some(256..=1_024) => {}
+            Some(bytes) if (KEY_BYTES_MIN..=KEY_BITS_MAX / 8).contains(&bytes) => {}
             Some(_) => return Err(fault(KeyReason::NotUsable)),
         }
         let parsed = ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, der);

@@ -51,6 +51,29 @@ pub use report::{
 pub use sign::{SignedDigest, Signer, render};
 pub use witness::{Verified, Witness};
 
+/// Name, value, unit and meaning of each bound on digests and what is beside
+/// them, as [`Limits::table`](pugmark_event::Limits::table) has those of
+/// everything else.
+pub fn limits() -> Vec<(&'static str, u64, &'static str, &'static str)> {
+    vec![
+        ("digest_bytes_max", DIGEST_BYTES_MAX as u64, "bytes", "one digest uncompressed"),
+        ("digest_files_max", DIGEST_FILES_MAX as u64, "log files", "log files of one digest"),
+        (
+            "digest_metadata_bytes_max",
+            gather::SIDECAR_BYTES_MAX as u64,
+            "bytes",
+            "metadata beside a digest's copy",
+        ),
+        (
+            "malformed_bytes_max",
+            gather::MALFORMED_BYTES_MAX as u64,
+            "bytes",
+            "a malformed digest kept for `--output aws`",
+        ),
+        ("key_bits_max", keys::KEY_BITS_MAX as u64, "bits", "modulus of a public key; at least 2,048"),
+    ]
+}
+
 /// SHA-256 of `bytes`, with the processor's own instructions where it has them.
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     hash(&SHA256, bytes).as_ref().try_into().expect("a SHA-256 has 32 bytes")

@@ -3,6 +3,7 @@
 use std::fs;
 
 use crate::bucket::*;
+use pugmark_integrity::aws::{AwsRun, validate_logs};
 use pugmark_integrity::{Proof, Question, Standing, Verdict, judge};
 
 const NOTHING: [&str; 0] = [];
@@ -48,6 +49,36 @@ fn files_that_the_next_digest_will_list_are_pending() {
     let report = verify(&store, &keys());
     assert_eq!(report.standing(), Standing::Unproven);
     assert!(findings(&report).contains(&"tail pending, 2 files".to_owned()));
+}
+
+#[test]
+fn prefix_and_organization_that_the_aws_cli_asks_for_are_read_from_digests() {
+    let mut store = Store::default();
+    let mut trail = Trail { prefix: "audit/x/", is_organization: true, ..Trail::default() };
+    trail.hours(&mut store, 4);
+    let root = tempfile::tempdir().unwrap();
+    store.copy_to(root.path(), true);
+    let evidence = evidence(root.path(), 2);
+    let run = AwsRun {
+        trail_arn: format!("arn:aws:cloudtrail:{REGION}:444455556666:trail/main"),
+        start: beginning(),
+        end: trail.now,
+        account: Some(ACCOUNT.to_owned()),
+        ..AwsRun::default()
+    };
+    let is_valid = |run: &AwsRun| {
+        let output = validate_logs(&evidence, &keys(), run);
+        (output.exit, output.stdout.contains("4/4 digest files valid"))
+    };
+    assert_eq!(is_valid(&run), (0, false));
+    let run = run.described(&evidence);
+    assert_eq!(
+        (run.prefix.as_deref(), run.organization.as_deref()),
+        (Some("audit/x"), Some("o-exampleorg11"))
+    );
+    assert_eq!(is_valid(&run), (0, true));
+    let other = AwsRun { trail_arn: run.trail_arn.replace("main", "other"), ..AwsRun::default() };
+    assert_eq!(other.described(&evidence).organization, None);
 }
 
 #[test]

@@ -12,16 +12,20 @@ use pugmark_integrity::{PublicKey, S3Place};
 
 use crate::bucket::{REGION, Store};
 
-/// Keys of one page of a listing.
-const PAGE: usize = 100;
-
 /// What is served.
-#[derive(Default)]
 pub(crate) struct Service {
     pub(crate) store: Store,
     pub(crate) keys: Vec<PublicKey>,
     /// `DescribeTrails`' answer: ARN, bucket, prefix, whether an organization's.
     pub(crate) trails: Vec<(String, String, Option<String>, bool)>,
+    /// Keys of one page of a listing.
+    pub(crate) page: usize,
+}
+
+impl Default for Service {
+    fn default() -> Service {
+        Service { store: Store::default(), keys: Vec::new(), trails: Vec::new(), page: 100 }
+    }
 }
 
 /// Serves until the process ends; answers the address.
@@ -139,28 +143,31 @@ impl Service {
         let get = |name: &str| query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
         let (prefix, delimiter) = (get("prefix").unwrap_or(""), get("delimiter").unwrap_or(""));
         let marker = get("marker").or(get("continuation-token")).or(get("start-after")).unwrap_or("");
-        let first = S3Place { bucket: bucket.into(), key: marker.max(prefix).into() };
-        let places = self.store.objects.range(first..).map(|(place, _)| place);
-        let places = places.take_while(|place| &*place.bucket == bucket && place.key.starts_with(prefix));
+        let page = self.page;
+        let mut next = marker.max(prefix).to_owned();
         let mut entries: Vec<(String, bool, usize)> = Vec::new();
-        for place in places.filter(|place| &*place.key > marker) {
-            if entries.len() > PAGE {
+        while entries.len() <= page {
+            let first = S3Place { bucket: bucket.into(), key: next.as_str().into() };
+            let Some((place, object)) = self.store.objects.range(first..).next() else { break };
+            if &*place.bucket != bucket || !place.key.starts_with(prefix) {
                 break;
             }
             let folder = (!delimiter.is_empty()).then(|| place.key[prefix.len()..].find(delimiter)).flatten();
             let entry = match folder {
                 Some(at) => (place.key[..=prefix.len() + at].to_owned(), true, 0),
-                None => (place.key.to_string(), false, self.store.objects[place].bytes.len()),
+                None => (place.key.to_string(), false, object.bytes.len()),
             };
-            if entries.last() != Some(&entry) && (!entry.1 || entry.0.as_str() > marker) {
+            // What follows this key, or all of this folder.
+            next = format!("{}{}", entry.0, if entry.1 { '\u{10ffff}' } else { '\0' });
+            if entry.0.as_str() > marker {
                 entries.push(entry);
             }
         }
-        let is_truncated = entries.len() > PAGE;
-        entries.truncate(PAGE);
+        let is_truncated = entries.len() > page;
+        entries.truncate(page);
         let mut text = format!(
             "<ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Name>{bucket}</Name><Prefix>{prefix}</Prefix>\
-             <KeyCount>{}</KeyCount><MaxKeys>{PAGE}</MaxKeys><IsTruncated>{is_truncated}</IsTruncated>",
+             <KeyCount>{}</KeyCount><MaxKeys>{page}</MaxKeys><IsTruncated>{is_truncated}</IsTruncated>",
             entries.len()
         );
         if let (true, Some((last, ..))) = (is_truncated, entries.last()) {

@@ -104,6 +104,10 @@ impl Fetch {
         let mut arrived = self.arrived.lock().unwrap_or_else(PoisonError::into_inner);
         let runtime: &RuntimeHandle = self.stores.runtime().handle();
         while !is_over() {
+            // Waiting costs a timer and two switches of threads; mostly there is no need.
+            if let Ok(next) = arrived.try_recv() {
+                return Some(next);
+            }
             let next = async { timeout(Duration::from_millis(100), arrived.recv()).await };
             if let Ok(next) = runtime.block_on(next) {
                 return next;
