@@ -475,7 +475,15 @@ fn a_table_fits_the_columns_asked_for() {
 fn what_the_program_knows_about_itself_is_printed() {
     let desk = Desk::new();
     assert!(desk.run_as_is(&["schema", "--output", "md"]).stdout.contains("userIdentity.sessionContext"));
-    assert!(desk.run_as_is(&["limits", "--output", "csv"]).stdout.contains("record_bytes_max,"));
+    let limits = desk.run_as_is(&["limits", "--output", "csv"]).stdout;
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/guide/limits.md"));
+    let page = page.expect("the guide");
+    let rows: Vec<&str> = limits.lines().skip(1).collect();
+    assert!(rows.iter().any(|row| row.starts_with("digest_files_max,150000,")), "{limits}");
+    for row in rows {
+        let name = row.split(',').next().expect("a name");
+        assert!(page.contains(&format!("| `{name}` | ")), "the guide has no `{name}`");
+    }
     assert!(desk.run_as_is(&["completions", "bash"]).stdout.contains("_pugmark()"));
     assert!(desk.run_as_is(&["man"]).stdout.contains(".TH pugmark"));
     assert_eq!(desk.run_as_is(&["man", "pages"]).code, 0);

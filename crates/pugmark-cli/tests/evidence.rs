@@ -1,6 +1,10 @@
 //! What answers stand on: digests of a copied folder, and which days there are.
 
 mod common;
+#[path = "evidence/s3.rs"]
+mod s3;
+#[path = "common/venv.rs"]
+mod venv;
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener};
@@ -59,17 +63,13 @@ impl Trail {
         Trail::of((0..12).map(|hour| (hour, records(hour))).collect())
     }
 
-    /// Stopped by alice in the hour of 02 and started again at 06.
-    fn paused() -> Trail {
-        let stop = event(
-            777,
-            "02:59:00",
-            "StopLogging",
-            &format!(
-                r#"{},"requestParameters":{{"name":"arn:aws:cloudtrail:{REGION}:{ACCOUNT}:trail/main"}}"#,
-                user("alice")
-            ),
+    /// Stopped by alice in the hour of 02, with this call, and on again at 06.
+    fn paused(call: &str, parameters: &str) -> Trail {
+        let members = format!(
+            r#"{},"requestParameters":{{"name":"arn:aws:cloudtrail:{REGION}:{ACCOUNT}:trail/main"{parameters}}}"#,
+            user("alice")
         );
+        let stop = event(777, "02:59:00", call, &members);
         let stop = stop.replace("iam.amazonaws.com", "cloudtrail.amazonaws.com");
         let last = records(2).replace("]}", &format!(",{stop}]}}"));
         let hours = [(0, records(0)), (1, records(1)), (2, last), (6, records(6)), (7, records(7))];
@@ -197,11 +197,24 @@ fn key_server(pages: Vec<(u16, String)>) -> (String, JoinHandle<Vec<String>>) {
 
 #[test]
 fn a_gap_names_the_call_that_stopped_the_trail() {
-    let trail = Trail::paused();
-    let answer = trail.desk.run_as_is(&["verify", "logs", "--keys", "keys.json", "--output", "jsonl"]);
-    let gaps = lines(&answer.stdout, r#""kind":"gap""#);
-    assert_eq!(gaps.len(), 1, "{}", answer.stdout);
-    assert!(gaps[0].contains("; StopLogging by alice at 2026-08-01T02:59:00Z"), "{}", gaps[0]);
+    for (call, parameters, words) in [
+        ("StopLogging", "", "StopLogging by alice"),
+        ("DeleteTrail", "", "DeleteTrail by alice"),
+        ("UpdateTrail", r#","enableLogFileValidation":false"#, "UpdateTrail (digests off) by alice"),
+    ] {
+        let trail = Trail::paused(call, parameters);
+        // The call stands before the time that is asked about.
+        for asked in [&[][..], &["--since", "2026-08-01T05:30:00Z"]] {
+            let words_of_run = ["verify", "logs", "--keys", "keys.json", "--output", "jsonl"];
+            let answer = trail.desk.run_as_is(&[&words_of_run[..], asked].concat());
+            let gaps = lines(&answer.stdout, r#""kind":"gap""#);
+            assert_eq!(gaps.len(), 1, "{}", answer.stdout);
+            assert!(gaps[0].contains(&format!("; {words} at 2026-08-01T02:59:00Z")), "{}", gaps[0]);
+        }
+    }
+    let other = Trail::paused("UpdateTrail", r#","includeGlobalServiceEvents":false"#);
+    let answer = other.desk.run_as_is(&["verify", "logs", "--keys", "keys.json", "--output", "jsonl"]);
+    assert!(!answer.stdout.contains("UpdateTrail"), "{}", answer.stdout);
 }
 
 #[test]
@@ -550,7 +563,8 @@ fn a_case_comes_out_the_same_until_an_input_changes() {
     assert_eq!(answer, "{\"eventName\":\"GetUser\",\"n\":12}\n{\"eventName\":\"ListUsers\",\"n\":12}\n");
     let first = run(&["case", "report", "case-17"]);
     assert_eq!(first.code, 0, "{}{}", first.stdout, first.stderr);
-    assert_eq!(lines(&first.stdout, "identical").len(), 3, "{}", first.stdout);
+    // Three answers, and the file of keys.
+    assert_eq!(lines(&first.stdout, "identical").len(), 4, "{}", first.stdout);
     let kept = std::fs::read_to_string(trail.desk.path().join("case-17/report.md")).expect("a file");
     assert_eq!(kept, first.stdout);
     assert_eq!(run(&["case", "report", "case-17"]).stdout, first.stdout);
@@ -570,6 +584,35 @@ fn a_case_comes_out_the_same_until_an_input_changes() {
     let refused = run(&["case", "new", "case-17", "--source", "logs"]);
     assert_eq!(refused.code, 2, "{}", refused.stderr);
     assert_eq!(run(&["case", "add", "case-17", "--", "generate", "x"]).code, 2);
+}
+
+#[test]
+fn a_case_names_the_rules_that_changed_under_it() {
+    let trail = Trail::new();
+    let rule = |name: &str| {
+        format!(
+            "title: Listing\nid: 00000000-0000-4000-8000-000000000001\nlevel: medium\n\
+             logsource:\n    product: aws\n    service: cloudtrail\n\
+             detection:\n    selection:\n        eventName: {name}\n    condition: selection\n"
+        )
+    };
+    trail.desk.file("rules/a.yml", rule("ListUsers"));
+    let run = |words: &[&str]| trail.desk.run_as_is(words);
+    run(&["case", "new", "c", "--source", "logs"]);
+    for words in [&["detect", "@", "--rules", "rules"][..], &["detect", "@"]] {
+        let added = run(&[&["case", "add", "c", "--"], words].concat());
+        assert_eq!(added.code, 0, "{}", added.stderr);
+    }
+    let first = run(&["case", "report", "c"]);
+    assert_eq!(first.code, 0, "{}", first.stdout);
+    assert!(first.stdout.contains("| 001 | `rules` | `"), "{}", first.stdout);
+    assert!(first.stdout.contains("| 002 | `the program's own rules` | `"), "{}", first.stdout);
+    trail.desk.file("rules/a.yml", rule("GetUser"));
+    let changed = run(&["case", "report", "c", "--force"]);
+    assert_eq!(changed.code, 1, "{}", changed.stdout);
+    let of_rules = lines(&changed.stdout, "| 001 | `rules` | `");
+    assert!(of_rules.len() == 1 && of_rules[0].ends_with("| other content |"), "{}", changed.stdout);
+    assert!(changed.stdout.contains("such as rules or keys, changed"), "{}", changed.stdout);
 }
 
 #[test]

@@ -5,26 +5,13 @@
 //! `PUGMARK_AWSCLI` name others. Without them these tests say so and end.
 //! `PUGMARK_KILLS` is how often the server is killed; five times by default.
 
-use std::path::{Path, PathBuf};
+#[path = "common/venv.rs"]
+mod venv;
+
+use std::path::Path;
 use std::process::Command;
 
-/// A virtual environment with clients, if it is there.
-#[expect(clippy::print_stderr, reason = "a test that is left out says so")]
-fn venv(variable: &str, name: &str, program: &str) -> Option<PathBuf> {
-    let own = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target").join(name);
-    let named = std::env::var_os(variable).map(PathBuf::from);
-    // The variable of the S3 server names the executable itself.
-    let named = named.map(|path| {
-        let folder = path.parent().and_then(Path::parent).map(Path::to_owned);
-        if path.is_file() { folder.unwrap_or_default() } else { path }
-    });
-    let folder = named.unwrap_or_else(own);
-    if folder.join("bin").join(program).exists() {
-        return Some(folder);
-    }
-    eprintln!("SKIPPED: no `{program}`; run `cargo xtask test`, or name its environment in {variable}");
-    None
-}
+use venv::venv;
 
 /// Runs one of the scripts beside this file to its end.
 fn run(script: &str, arguments: &[&str]) {

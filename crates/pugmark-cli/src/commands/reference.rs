@@ -36,9 +36,8 @@ pub(super) fn schema(text: Option<&str>, printer: &Printer) -> Result<Exit, Fail
 
 /// The bounds on input.
 pub(super) fn limits(printer: &Printer) -> Result<Exit, Failure> {
-    let rows: Vec<Vec<Option<String>>> = Limits::default()
-        .table()
-        .into_iter()
+    let bounds = Limits::default().table().into_iter().chain(pugmark_integrity::limits());
+    let rows: Vec<Vec<Option<String>>> = bounds
         .map(|(name, value, unit, meaning)| {
             [name.to_owned(), value.to_string(), unit.to_owned(), meaning.to_owned()].map(Some).to_vec()
         })

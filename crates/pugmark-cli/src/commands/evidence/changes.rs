@@ -81,7 +81,7 @@ pub(super) struct Change {
     pub(super) trail: String,
     /// Account whose trail it is.
     pub(super) account: String,
-    /// Region of the call: the trail's home Region.
+    /// The trail's home Region: that of its ARN, or else of the call.
     pub(super) region: String,
     /// Who called.
     pub(super) who: String,
@@ -89,6 +89,8 @@ pub(super) struct Change {
     pub(super) effect: String,
     /// Data events on or off, if the call says.
     pub(super) data_events: Option<bool>,
+    /// True if nothing at all is selected any more, false if something is; `None` if the call does not say.
+    pub(super) selects_nothing: Option<bool>,
     /// Why the call failed.
     pub(super) error: Option<String>,
     /// The event's id.
@@ -105,19 +107,25 @@ impl Change {
             .iter()
             .find_map(|member| parameters[*member].as_str())
             .unwrap_or_default();
-        let (account, trail) = match trail.rsplit_once(":trail/") {
-            Some((arn, trail)) => (arn.rsplit(':').next().unwrap_or_default().to_owned(), trail),
-            None => (text(Leaf::RecipientAccountId), trail),
+        let (region, account, trail) = match trail.rsplit_once(":trail/") {
+            // `arn:aws:cloudtrail:eu-west-1:111122223333:trail/name`
+            Some((arn, trail)) => {
+                let mut parts = arn.rsplit(':').map(str::to_owned);
+                let account = parts.next().unwrap_or_default();
+                (parts.next().unwrap_or_default(), account, trail)
+            }
+            None => (text(Leaf::AwsRegion), text(Leaf::RecipientAccountId), trail),
         };
-        let (effect, data_events) = effect(&name, &parameters);
+        let Effect { words: effect, data_events, selects_nothing } = effect(&name, &parameters);
         Change {
             time,
             trail: trail.to_owned(),
             account,
-            region: text(Leaf::AwsRegion),
+            region,
             who,
             effect,
             data_events,
+            selects_nothing,
             error: Texts::of(batch, Leaf::ErrorCode).get(row).map(str::to_owned),
             id: text(Leaf::EventId),
             name,
@@ -125,18 +133,31 @@ impl Change {
     }
 }
 
-/// What the call does, and whether data events are logged after it.
-fn effect(name: &str, parameters: &Value) -> (String, Option<bool>) {
+/// What a call does.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Effect {
+    words: String,
+    data_events: Option<bool>,
+    selects_nothing: Option<bool>,
+}
+
+impl Effect {
+    fn of(words: impl Into<String>) -> Effect {
+        Effect { words: words.into(), ..Effect::default() }
+    }
+}
+
+fn effect(name: &str, parameters: &Value) -> Effect {
     match name {
-        "StartLogging" => ("logging on".to_owned(), None),
-        "StopLogging" => ("logging off".to_owned(), None),
-        "DeleteTrail" => ("trail deleted".to_owned(), None),
+        "StartLogging" => Effect::of("logging on"),
+        "StopLogging" => Effect::of("logging off"),
+        "DeleteTrail" => Effect::of("trail deleted"),
         "PutEventSelectors" => selectors(parameters),
         "PutInsightSelectors" => {
             let on = parameters["insightSelectors"].as_array().is_some_and(|list| !list.is_empty());
-            (format!("Insights {}", if on { "on" } else { "off" }), None)
+            Effect::of(format!("Insights {}", if on { "on" } else { "off" }))
         }
-        _ => (settings(parameters), None),
+        _ => Effect::of(settings(parameters)),
     }
 }
 
@@ -161,11 +182,11 @@ fn settings(parameters: &Value) -> String {
     words.join(", ")
 }
 
-fn selectors(parameters: &Value) -> (String, Option<bool>) {
+fn selectors(parameters: &Value) -> Effect {
     let list = |member: &str| parameters[member].as_array().cloned().unwrap_or_default();
     let (basic, advanced) = (list("eventSelectors"), list("advancedEventSelectors"));
     if basic.is_empty() && advanced.is_empty() {
-        return (String::new(), None);
+        return Effect::default();
     }
     let has_basic = basic
         .iter()
@@ -184,7 +205,12 @@ fn selectors(parameters: &Value) -> (String, Option<bool>) {
         basic.iter().any(|selector| selector["includeManagementEvents"].as_bool() != Some(false))
     };
     let words = |on: bool| if on { "on" } else { "off" };
-    (format!("data events {}, management events {}", words(data), words(management)), Some(data))
+    let others = categories.iter().any(|value| !matches!(value.as_str(), Some("Data" | "Management")));
+    Effect {
+        words: format!("data events {}, management events {}", words(data), words(management)),
+        data_events: Some(data),
+        selects_nothing: Some(!data && !management && !others),
+    }
 }
 
 /// A time in which a trail did not log.
@@ -205,28 +231,31 @@ pub(super) struct Window {
 }
 
 /// The times between `StopLogging` or `DeleteTrail` and the next
-/// `StartLogging` of the same trail. Calls that failed change nothing.
+/// `StartLogging` of the same trail, and those between `PutEventSelectors`
+/// that selects nothing and the next that does. Calls that failed change
+/// nothing.
 pub(super) fn windows(changes: &[Change]) -> Vec<Window> {
-    let mut open: BTreeMap<(&str, &str), Window> = BTreeMap::new();
+    let mut open: BTreeMap<(&str, &str, bool), Window> = BTreeMap::new();
     let mut closed = Vec::new();
     for change in changes.iter().filter(|change| change.error.is_none()) {
-        let trail = (change.account.as_str(), change.trail.as_str());
-        match change.name.as_str() {
-            "StopLogging" | "DeleteTrail" => {
-                open.entry(trail).or_insert_with(|| Window {
-                    account: change.account.clone(),
-                    trail: change.trail.clone(),
-                    since: change.time,
-                    until: None,
-                    name: change.name.clone(),
-                    who: change.who.clone(),
-                });
-            }
-            "StartLogging" => {
-                closed
-                    .extend(open.remove(&trail).map(|window| Window { until: Some(change.time), ..window }));
-            }
-            _ => {}
+        let (switches_off, by_selectors) = match (change.name.as_str(), change.selects_nothing) {
+            ("StopLogging" | "DeleteTrail", _) => (true, false),
+            ("StartLogging", _) => (false, false),
+            ("PutEventSelectors", Some(selects_nothing)) => (selects_nothing, true),
+            _ => continue,
+        };
+        let trail = (change.account.as_str(), change.trail.as_str(), by_selectors);
+        if switches_off {
+            open.entry(trail).or_insert_with(|| Window {
+                account: change.account.clone(),
+                trail: change.trail.clone(),
+                since: change.time,
+                until: None,
+                name: change.name.clone(),
+                who: change.who.clone(),
+            });
+        } else {
+            closed.extend(open.remove(&trail).map(|window| Window { until: Some(change.time), ..window }));
         }
     }
     closed.extend(open.into_values());
@@ -248,6 +277,7 @@ mod tests {
             who: "alice".to_owned(),
             effect: String::new(),
             data_events: None,
+            selects_nothing: None,
             error: error.map(str::to_owned),
             id: String::new(),
         }
@@ -268,8 +298,22 @@ mod tests {
     }
 
     #[test]
+    fn a_trail_that_selects_nothing_is_off_until_it_selects_something() {
+        let put =
+            |time, nothing| Change { selects_nothing: nothing, ..change(time, "PutEventSelectors", None) };
+        let changes =
+            [put(1, Some(true)), change(2, "StartLogging", None), put(3, None), put(4, Some(false))];
+        let found: Vec<_> =
+            windows(&changes).into_iter().map(|window| (window.name, window.since, window.until)).collect();
+        assert_eq!(found, [("PutEventSelectors".to_owned(), 1, Some(4))]);
+    }
+
+    #[test]
     fn selectors_say_whether_data_events_are_logged() {
-        let of = |text: &str| effect("PutEventSelectors", &serde_json::from_str(text).expect("JSON"));
+        let of = |text: &str| {
+            let effect = effect("PutEventSelectors", &serde_json::from_str(text).expect("JSON"));
+            (effect.words, effect.data_events)
+        };
         assert_eq!(
             of(
                 r#"{"eventSelectors":[{"includeManagementEvents":true,"dataResources":[{"type":"AWS::S3::Object"}]}]}"#

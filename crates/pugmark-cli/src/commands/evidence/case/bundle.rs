@@ -11,6 +11,7 @@ use pugmark_integrity::{hex, sha256_of};
 use pugmark_source::Selection;
 use serde_json::{Value, json};
 
+use super::beside::Beside;
 use super::inputs::Input;
 use crate::args::SelectArgs;
 use crate::exit::Failure;
@@ -23,9 +24,9 @@ const SOURCES: &str = "@";
 /// No file of a case that is read whole is longer, in bytes.
 const FILE_BYTES_MAX: u64 = 1 << 30;
 /// Commands whose answers a case may hold: those that only read.
-const COMMANDS: [&str; 12] = [
-    "scan", "search", "sql", "show", "stats", "who", "sessions", "session", "why", "eks", "coverage",
-    "verify",
+const COMMANDS: [&str; 17] = [
+    "scan", "search", "sql", "show", "stats", "who", "sessions", "session", "why", "story", "policy",
+    "contain", "eks", "detect", "insights", "coverage", "verify",
 ];
 /// Options that would make a command write, or ask somebody else.
 const REFUSED: [&str; 5] = ["--to", "--force", "--pager", "--fetch-keys", "--keys-endpoint-url"];
@@ -158,6 +159,8 @@ pub(super) struct Step {
     pub(super) bytes: u64,
     /// The program that gave it.
     pub(super) version: String,
+    /// Files that the words name, such as rules and keys.
+    pub(super) beside: Beside,
 }
 
 impl Step {
@@ -175,6 +178,7 @@ impl Step {
             "exit": self.exit,
             "bytes": self.bytes,
             "sha256": self.sha256,
+            "beside": self.beside,
         });
         format!("{value}\n")
     }
@@ -186,6 +190,7 @@ impl Step {
             sha256: value["sha256"].as_str()?.to_owned(),
             bytes: value["bytes"].as_u64()?,
             version: value["version"].as_str()?.to_owned(),
+            beside: serde_json::from_value(value["beside"].clone()).ok()?,
         })
     }
 }

@@ -123,7 +123,7 @@ pub(super) fn changes(before: &[Input], now: &[Input]) -> Vec<(Change, String)> 
             Some(new) if (&new.sha256, new.bytes) != (&old.sha256, old.bytes) => {
                 changes.push((Change::Content, name.clone()));
             }
-            Some(new) if new.sha256_stored != old.sha256_stored => {
+            Some(new) if (&new.sha256_stored, new.bytes_stored) != (&old.sha256_stored, old.bytes_stored) => {
                 // An archive has no content of its own; its members tell.
                 changes.push((Change::Storage, name.clone()));
             }

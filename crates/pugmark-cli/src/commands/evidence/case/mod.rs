@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! DIR/case.json            sources, version, hashes of the inputs
-//! DIR/commands/001.json    words, exit code, hash of the answer
+//! DIR/commands/001.json    words, exit code, hashes of the answer and of rules and keys
 //! DIR/commands/001.jsonl   the answer
 //! DIR/report.md            written by `case report`
 //! ```
@@ -12,6 +12,7 @@
 //! Commands run as processes of this same program, so that an answer in a
 //! case is what a person would have got.
 
+mod beside;
 mod bundle;
 mod inputs;
 mod report;
@@ -83,9 +84,10 @@ fn add(args: &CaseAddArgs, start: &Start) -> Result<Exit, Failure> {
     }
     let number = bundle::next_number(&args.directory)?;
     let answer = Answer::path(&args.directory, number);
+    let beside = beside::of(&words)?;
     let exit = bundle::answer_into(&case.command(&words), &answer)?;
     let (sha256, bytes) = bundle::hash_file(&answer)?;
-    let step = Step { words, exit, sha256, bytes, version: VERSION.to_owned() };
+    let step = Step { words, exit, sha256, bytes, version: VERSION.to_owned(), beside };
     bundle::write(&Step::path(&args.directory, number), &step.text(), Overwrite::Refuse)?;
     start.printer.note(&format!("command {number:03}: exit code {exit}, {}", counted(bytes, "byte")));
     Ok(if exit == 2 { Exit::Failed } else { Exit::Done })
@@ -101,8 +103,9 @@ fn check(args: &CaseReportArgs, start: &Start) -> Result<Exit, Failure> {
     let steps = bundle::steps(&args.directory)?;
     let mut checked = Vec::with_capacity(steps.len());
     for (number, step) in steps {
+        let beside = beside::of(&bundle::checked(&step.words)?)?;
         let outcome = report::again(&case, &args.directory, number, &step)?;
-        checked.push((number, step, outcome));
+        checked.push(report::Checked { number, step, outcome, beside });
     }
     run.quiet();
     let page = report::Page { case: &case, changes: &changes, steps: &checked };

@@ -6,6 +6,7 @@ use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 use std::process::Stdio;
 
+use super::beside::Beside;
 use super::bundle::{self, Answer, Case, Step, VERSION, hash_file, program};
 use super::inputs::Change;
 use crate::exit::Failure;
@@ -116,18 +117,27 @@ fn compare(then: &mut Lines<impl io::Read>, now: &mut Lines<impl io::Read>) -> i
     }
 }
 
+/// A command that was run again.
+pub(super) struct Checked {
+    pub(super) number: u32,
+    pub(super) step: Step,
+    pub(super) outcome: Outcome,
+    /// What the files that it names are now.
+    pub(super) beside: Beside,
+}
+
 /// The report.
 pub(super) struct Page<'a> {
     pub(super) case: &'a Case,
     pub(super) changes: &'a [(Change, String)],
-    pub(super) steps: &'a [(u32, Step, Outcome)],
+    pub(super) steps: &'a [Checked],
 }
 
 impl Page<'_> {
     /// True if everything came out the same.
     pub(super) fn is_same(&self) -> bool {
         !self.changes.iter().any(|(change, _)| change.matters())
-            && self.steps.iter().all(|(_, _, outcome)| *outcome == Outcome::Same)
+            && self.steps.iter().all(|checked| checked.outcome == Outcome::Same)
     }
 
     /// The report in Markdown. The same case gives the same bytes: no clock.
@@ -141,6 +151,7 @@ impl Page<'_> {
         self.about(&mut out);
         self.inputs(&mut out);
         self.commands(&mut out);
+        self.beside(&mut out);
         out
     }
 
@@ -186,7 +197,7 @@ impl Page<'_> {
         }
         out.push_str("| command | words | exit code | bytes | SHA-256 of the answer | now |\n");
         out.push_str("| --- | --- | --- | --- | --- | --- |\n");
-        for (number, step, outcome) in self.steps {
+        for Checked { number, step, outcome, .. } in self.steps {
             let words: Vec<String> = step.words.iter().map(|word| quoted(word)).collect();
             put!(
                 out,
@@ -198,18 +209,41 @@ impl Page<'_> {
                 outcome.words(step)
             );
         }
-        if self.steps.iter().any(|(_, _, outcome)| *outcome != Outcome::Same) {
+        if self.steps.iter().any(|checked| checked.outcome != Outcome::Same) {
             put!(out, "\n{}\n", self.why());
+        }
+    }
+
+    /// Rules, keys and whatever else commands name.
+    fn beside(&self, out: &mut String) {
+        if self.steps.iter().all(|checked| checked.step.beside.is_empty()) {
+            return;
+        }
+        out.push_str("\n## Rules, keys and other files that commands name\n\n");
+        out.push_str("| command | what | SHA-256 | now |\n| --- | --- | --- | --- |\n");
+        for Checked { number, step, beside, .. } in self.steps {
+            for (name, sha256) in &step.beside {
+                let now = match beside.get(name) {
+                    Some(now) if now == sha256 => "identical",
+                    Some(_) => "other content",
+                    None => "missing",
+                };
+                put!(out, "| {number:03} | {} | {} | {now} |\n", code(name), code(sha256));
+            }
         }
     }
 
     /// Why answers differ, as far as a case can know.
     fn why(&self) -> &'static str {
         let is_other_program =
-            self.case.version != VERSION || self.steps.iter().any(|(_, step, _)| step.version != VERSION);
+            self.case.version != VERSION || self.steps.iter().any(|checked| checked.step.version != VERSION);
+        let is_other_beside = self.steps.iter().any(|checked| checked.step.beside != checked.beside);
         let is_other_input = self.changes.iter().any(|(change, _)| change.matters());
         match (is_other_input, is_other_program) {
             (true, _) => "The inputs named above changed, so answers may differ.",
+            _ if is_other_beside => {
+                "Files named below, such as rules or keys, changed, so answers may differ."
+            }
             (false, true) => "The inputs are the same; another version of the program gave the answers.",
             (false, false) => {
                 "Inputs and program are the same: the command depends on the clock, on settings, or on an order \

@@ -387,6 +387,7 @@ mod tests {
             who: "alice".to_owned(),
             effect: String::new(),
             data_events: None,
+            selects_nothing: None,
             error: None,
             id: String::new(),
         }];

@@ -48,6 +48,13 @@ pub(super) fn verify(args: &VerifyArgs, form: Option<&str>, start: &Start) -> Re
     }
     run.quiet();
     if let Some(aws) = aws {
+        let aws = aws.described(&evidence);
+        if aws.organization.is_some() && aws.account.is_none() {
+            return Err(Failure::new(
+                "`--output aws` of an organization's trail is about one account",
+                "give `--account ID`",
+            ));
+        }
         return print_aws(&evidence, &keys, &aws, start);
     }
     let mut report = judge(&evidence, &keys, &question);

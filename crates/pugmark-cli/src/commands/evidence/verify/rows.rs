@@ -6,6 +6,8 @@ use pugmark_integrity::{
     ChainId, ChainReport, DigestReport, GapReason, Head, LogReport, Report, Tail, Verdict, hex,
 };
 
+use crate::printer::counted;
+
 /// One thing that was found.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Finding {
@@ -161,11 +163,11 @@ fn shape(chain: &ChainReport, findings: &mut Vec<Finding>) {
         let is_mild = matches!(gap.reason, GapReason::Restarted | GapReason::NotRead);
         findings.push(Finding {
             detail: format!(
-                "no digest from {} to {}: {}, {} log files meanwhile{}",
+                "no digest from {} to {}: {}, {} meanwhile{}",
                 format_time(gap.since),
                 format_time(gap.until),
                 gap_words(gap.reason),
-                gap.files,
+                counted(gap.files, "log file"),
                 [&[String::new()], gap.calls.as_slice()].concat().join("; ")
             ),
             digest: Some(gap.before.name.clone()),
