@@ -82,11 +82,11 @@ pub(crate) fn chains<'e>(
         let name = DigestName::parse(&file.object.name)
             .or_else(|| content.and_then(|digest| DigestName::parse(&digest.place.key)));
         match name {
-            Some(name) if question.wants(&name.chain) => {
+            // Also of trails that are not asked about: what these list is not theirs to accuse.
+            Some(name) => {
                 let end = content.map_or(name.end, |digest| digest.end);
                 by_id.entry(name.chain).or_default().push((end, file));
             }
-            Some(_) => {}
             None => strays.push(Judge { keys, has_metadata: false }.judge(file, &[], &[])),
         }
     }
@@ -105,6 +105,7 @@ impl<'e> Chain<'e> {
         files.sort_by_key(|(end, file)| (*end, stem(&file.object.name), &file.object.name));
         let has_metadata = files.iter().any(|(_, file)| file.metadata.contains_key("signature"));
         let judge = Judge { keys, has_metadata };
+        let is_wanted = question.wants(&id);
         // The same digest twice shares its metadata.
         let mut copies: BTreeMap<(&str, [u8; 32]), Vec<&DigestFile>> = BTreeMap::new();
         for (_, file) in &files {
@@ -118,7 +119,7 @@ impl<'e> Chain<'e> {
             let mut report = judge.judge(file, claims.get(stem).map_or(&[], Vec::as_slice), same);
             report.is_copy = same.first().is_some_and(|first| !Arc::ptr_eq(&first.object, &file.object));
             let start = file.digest.as_ref().map_or(end - HOUR, |digest| digest.start);
-            let is_asked = overlaps(question.range, start, end);
+            let is_asked = is_wanted && overlaps(question.range, start, end);
             let member = Member { file, report, end, is_asked };
             if let Some(previous) = member.digest().and_then(|digest| digest.previous.as_ref()) {
                 let claim = Claim { previous, is_trusted: member.is_trusted() };

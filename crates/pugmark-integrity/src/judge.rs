@@ -55,11 +55,14 @@ pub fn verify(
 /// Judges every object of the evidence.
 pub fn judge(evidence: &Evidence, keys: &PublicKeys, question: &Question) -> Report {
     let (chains, strays) = chains(evidence, keys, question);
-    let coverage = coverage(&chains);
+    let coverage = coverage(&chains, question);
     let mut reports: Vec<ChainReport> =
         chains.iter().map(|chain| chain.report(question, &evidence.buckets)).collect();
     let index = Index::new(&chains);
-    let mut logs = Logs { question, index: &index, coverage: &coverage, evidence, found: HashSet::new() };
+    let wanted = chains.iter().enumerate().filter(|(_, chain)| question.wants(&chain.id));
+    let wanted = wanted.map(|(number, _)| number).collect();
+    let mut logs =
+        Logs { question, index: &index, coverage: &coverage, evidence, wanted, found: HashSet::new() };
     let mut others = 0;
     let mut judged: Vec<LogReport> = Vec::with_capacity(evidence.logs.len());
     for log in &evidence.logs {
@@ -80,7 +83,19 @@ pub fn judge(evidence: &Evidence, keys: &PublicKeys, question: &Question) -> Rep
             uncovered(report, newest[chain], log);
         }
     }
+    keep_wanted(&mut reports, &mut judged, question);
     Report { chains: reports, strays, logs: judged, others, other_buckets }
+}
+
+/// Leaves out the chains of other trails, which served only to judge.
+fn keep_wanted(reports: &mut Vec<ChainReport>, logs: &mut [LogReport], question: &Question) {
+    let mut next = 0..;
+    let numbers: Vec<Option<usize>> =
+        reports.iter().map(|report| question.wants(&report.id).then(|| next.next()).flatten()).collect();
+    reports.retain(|report| question.wants(&report.id));
+    for log in logs {
+        log.chain = log.chain.and_then(|chain| numbers[chain]);
+    }
 }
 
 /// The digests that nothing speaks against, whether each is proven, and what
@@ -93,7 +108,7 @@ pub(crate) fn proven_digests(
     let (chains, _) = chains(evidence, keys, question);
     let members = chains.iter().flat_map(|chain| &chain.members);
     let trusted = members.filter_map(|member| Some((member.trusted()?.clone(), member.is_proven())));
-    (trusted.collect(), coverage(&chains))
+    (trusted.collect(), coverage(&chains, question))
 }
 
 /// Buckets of earlier digests that were not among the sources, named by
@@ -106,9 +121,12 @@ fn previous_buckets(chains: &[Chain<'_>], read: &BTreeSet<String>) -> BTreeSet<S
     buckets.filter(|bucket| !read.is_empty() && !read.contains(*bucket)).map(str::to_owned).collect()
 }
 
-fn coverage(chains: &[Chain<'_>]) -> Coverage {
+fn coverage(chains: &[Chain<'_>], question: &Question) -> Coverage {
     let mut coverage = Coverage::default();
-    for (number, chain) in chains.iter().enumerate().filter(|(_, chain)| !chain.id.is_backfill) {
+    let mut hourly: Vec<_> = chains.iter().enumerate().filter(|(_, chain)| !chain.id.is_backfill).collect();
+    // Of two that say the same of a file, one that is asked about says it.
+    hourly.sort_by_key(|(_, chain)| !question.wants(&chain.id));
+    for (number, chain) in hourly {
         coverage.add(&chain.id.account, &chain.id.region, number, chain.windows());
     }
     coverage
@@ -219,6 +237,8 @@ struct Logs<'e> {
     index: &'e Index<'e>,
     coverage: &'e Coverage,
     evidence: &'e Evidence,
+    /// Chains that are asked about.
+    wanted: HashSet<usize>,
     /// Names under which an object is there, or its bytes are under another.
     found: HashSet<&'e str>,
 }
@@ -328,6 +348,9 @@ impl<'e> Logs<'e> {
             Covered::Before(chain) => (Verdict::NotCovered, BEFORE, Some(chain)),
             Covered::Nowhere => (Verdict::NoDigest, "no digest of its account and Region", None),
         };
+        if chain.is_some_and(|chain| !self.wanted.contains(&chain)) {
+            return Judged::OutOfQuestion;
+        }
         Judged::Report(report(None, verdict, detail.to_owned(), chain))
     }
 

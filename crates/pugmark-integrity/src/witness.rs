@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use pugmark_event::{Object, ObjectKind};
 
+use crate::chain::stem;
 use crate::coverage::{Coverage, Covered};
-use crate::digest::file_name;
 use crate::gather::Evidence;
 use crate::judge::{Question, proven_digests};
 use crate::keys::PublicKeys;
@@ -46,7 +46,7 @@ impl Verified {
 /// Knows what digests say of log files; shared by all workers.
 #[derive(Debug, Default)]
 pub struct Witness {
-    /// By the log file's name: hash, and whether the digest is proven.
+    /// By the log file's name without what it says of compression: hash, and whether the digest is proven.
     stated: HashMap<Box<str>, Vec<([u8; 32], bool)>>,
     coverage: Coverage,
 }
@@ -59,7 +59,7 @@ impl Witness {
         let mut stated: HashMap<Box<str>, Vec<([u8; 32], bool)>> = HashMap::new();
         for (digest, is_proven) in digests {
             for file in &digest.files {
-                stated.entry(file.place.file_name().into()).or_default().push((file.sha256, is_proven));
+                stated.entry(stem(&file.place.key).into()).or_default().push((file.sha256, is_proven));
             }
         }
         Witness { stated, coverage }
@@ -67,7 +67,7 @@ impl Witness {
 
     /// What the digests say of an object with these uncompressed bytes.
     pub fn verdict(&self, object: &Object, sha256: &[u8; 32]) -> Verified {
-        let Some(stated) = self.stated.get(file_name(&object.name)) else {
+        let Some(stated) = self.stated.get(stem(&object.name)) else {
             let is_covered =
                 object.kind == ObjectKind::Log && matches!(self.coverage.of(object), Covered::Inside { .. });
             return if is_covered { Verified::Unlisted } else { Verified::NoDigest };

@@ -116,6 +116,27 @@ fn two_trails_of_one_region_do_not_accuse_each_other() {
 }
 
 #[test]
+fn a_question_about_one_trail_accuses_no_file_of_another() {
+    let (mut store, _) = clean(30);
+    let mut other =
+        Trail { name: "other_trail", now: beginning() + 23 * MINUTE, count: 500, ..Trail::default() };
+    other.hours(&mut store, 26);
+    store.remove(&other.logs[9]);
+    let root = tempfile::tempdir().unwrap();
+    store.copy_to(root.path(), true);
+    let evidence = evidence(root.path(), 1);
+    let about = |name: &str| {
+        let question = Question { trails: vec![name.into()], ..Question::default() };
+        let report = judge(&evidence, &keys(), &question);
+        assert!(report.logs.iter().all(|log| log.chain.is_none_or(|chain| chain < report.chains.len())));
+        (report.chains.len(), report.digests().count(), report.logs.len(), findings(&report).len())
+    };
+    assert_eq!(about("main"), (1, 30, 60, 0));
+    assert_eq!(about("other_trail"), (1, 26, 52, 1));
+    assert_eq!(about("third"), (0, 0, 0, 0));
+}
+
+#[test]
 fn a_flat_folder_is_valid_and_every_object_is_told_to_be_moved() {
     let (store, _) = clean(5);
     let root = tempfile::tempdir().unwrap();

@@ -35,6 +35,7 @@ fn bytes_are_valid_modified_unlisted_or_of_no_digest() {
     let object = |key: &str| parse_key(key).object(format!("copy/{key}"));
     let bytes = gunzip(&store.objects[place].bytes);
     assert_eq!(witness.verdict(&object(&place.key), &sha256(&bytes)), Verified::Valid);
+    assert_eq!(witness.verdict(&object(place.key.trim_end_matches(".gz")), &sha256(&bytes)), Verified::Valid);
     assert_eq!(witness.verdict(&object(&place.key), &sha256(b"forged")), Verified::Modified);
     let unlisted = trail.log_key(beginning() + 20 * MINUTE, "forgedforgedforg");
     assert_eq!(witness.verdict(&object(&unlisted), &sha256(b"x")), Verified::Unlisted);

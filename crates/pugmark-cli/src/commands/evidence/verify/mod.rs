@@ -8,9 +8,13 @@ mod gaps;
 mod page;
 mod rows;
 
+use std::collections::BTreeSet;
+
 use pugmark_event::Tally;
 use pugmark_integrity::aws::{AwsRun, validate_logs};
-use pugmark_integrity::{Evidence, PublicKeys, Question, Report, Standing, Verdict, gather, judge};
+use pugmark_integrity::{
+    DigestName, Evidence, PublicKeys, Question, Report, Standing, Verdict, gather, judge,
+};
 use pugmark_source::Contents;
 
 use super::super::{Column, print_rows};
@@ -63,7 +67,7 @@ pub(super) fn verify(args: &VerifyArgs, form: Option<&str>, start: &Start) -> Re
         Verified { report: &report, keys: &keys, question: &question, sources: &args.sources, tally: &tally };
     let shown = print(&verified, form, start)?;
     if report.chains.is_empty() && report.strays.is_empty() {
-        start.printer.warning("there is no digest under the sources, so nothing is proven");
+        start.printer.warning(&no_chain(&evidence, &args.trail));
     }
     for bucket in &report.other_buckets {
         start.printer.note(&format!("proven digests name bucket `{bucket}`, which was not read; name it as a source to verify what it holds"));
@@ -75,6 +79,17 @@ pub(super) fn verify(args: &VerifyArgs, form: Option<&str>, start: &Start) -> Re
         (Exit::Done, _) if unreadable => Exit::Partial,
         (exit, _) => exit,
     })
+}
+
+/// Why there is no chain to tell of.
+fn no_chain(evidence: &Evidence, asked: &[String]) -> String {
+    let names = evidence.digests.iter().filter_map(|file| DigestName::parse(&file.object.name));
+    let trails: BTreeSet<String> = names.map(|name| name.chain.trail).collect();
+    if asked.is_empty() || trails.is_empty() {
+        return "there is no digest under the sources, so nothing is proven".to_owned();
+    }
+    let trails: Vec<String> = trails.iter().map(|trail| format!("`{trail}`")).collect();
+    format!("no digest is of a trail `{}`; there are digests of {}", asked.join("`, `"), trails.join(", "))
 }
 
 fn print(verified: &Verified<'_>, form: Option<&str>, start: &Start) -> Result<u64, Failure> {
