@@ -12,7 +12,7 @@ body{margin:2rem auto;max-width:72rem;padding:0 1rem}
 h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2rem}p{max-width:50rem}
 table{border-collapse:collapse;font-size:.88rem}
 th,td{text-align:left;padding:.2rem .6rem;border-bottom:1px solid var(--line)}
-th,td{vertical-align:top;overflow-wrap:anywhere}
+th,td{vertical-align:top}td.long{overflow-wrap:anywhere}
 td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}
 .scroll{overflow-x:auto}.dim{color:var(--dim)}.bad{color:var(--bad);font-weight:600}.gap{color:var(--bad)}
 table.heat td.h{padding:0;min-width:.7rem;height:1.2rem;border:1px solid var(--paper)}
@@ -22,6 +22,9 @@ table.heat td.h{text-align:center;font-size:.75rem;line-height:1}
 .l5{background:rgba(var(--heat),.56)}.l6{background:rgba(var(--heat),.70)}
 .l7{background:rgba(var(--heat),.85)}.l8{background:rgb(var(--heat))}
 ";
+
+/// A word of more characters may be broken anywhere; others are not, so that no column is squeezed into letters.
+const WORD_LONG: usize = 40;
 
 /// A whole page around `body`, which is markup already.
 pub(crate) fn page(title: &str, body: &str) -> String {
@@ -72,9 +75,11 @@ pub(crate) fn table(heads: &[Head], rows: &[Vec<String>]) -> String {
     for row in rows {
         out.push_str("<tr>");
         for (head, cell) in heads.iter().zip(row) {
+            let is_long = cell.split_whitespace().any(|word| word.chars().count() > WORD_LONG);
             let class = match head {
                 Head::Number(_) => " class=\"n\"",
                 Head::Text(_) if cell.starts_with(['!', '✗']) => " class=\"bad\"",
+                Head::Text(_) if is_long => " class=\"long\"",
                 Head::Text(_) => "",
             };
             put!(out, "<td{class}>{}</td>", text(cell));
@@ -88,6 +93,13 @@ pub(crate) fn table(heads: &[Head], rows: &[Vec<String>]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_is_too_long_for_a_column_may_be_broken() {
+        let name = "a/".repeat(30);
+        let table = table(&[Head::Text("x"), Head::Text("y")], &[vec![name.clone(), "modified".to_owned()]]);
+        assert!(table.contains(&format!("<td class=\"long\">{name}</td><td>modified</td>")), "{table}");
+    }
 
     #[test]
     fn nothing_from_a_log_becomes_markup() {

@@ -519,6 +519,7 @@ fn coverage_names_gaps_and_who_switched_logging_off() {
     assert_eq!(json["off"][0]["until"], "2026-08-03T23:00:00Z", "{json}");
     let html = desk.run(&["coverage", "logs", "--output", "html"]).stdout;
     assert!(html.starts_with("<!DOCTYPE html>") && html.contains("unexplained"), "{html}");
+    assert!(html.contains("! off until 2026-08-03T23:00:00Z"), "{html}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use pugmark_event::{Tally, format_time};
 
 use super::map::{Map, Place};
-use super::report::{headline, heat_level, most, notes, span_words};
+use super::report::{effect, headline, heat_level, most, notes, span_words};
 use crate::html::{self, Head};
 use crate::printer::count_words;
 
@@ -109,8 +109,7 @@ fn changes(map: &Map, body: &mut String) {
         .changes
         .iter()
         .map(|change| {
-            let effect =
-                change.error.as_ref().map_or_else(|| change.effect.clone(), |error| format!("✗ {error}"));
+            let effect = effect(map, change, format_time);
             vec![
                 format_time(change.time),
                 change.name.clone(),

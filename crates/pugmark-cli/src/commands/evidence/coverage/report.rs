@@ -2,6 +2,7 @@
 
 use pugmark_event::{Tally, format_time};
 
+use super::super::changes::Change;
 use super::map::{Cell, LATE_MINUTES, Map, Place};
 use crate::printer::{
     Heading, Ink, Printer, Role, byte_words, count_words, counted, escape, json_string, time_text,
@@ -192,14 +193,7 @@ fn changes(map: &Map, printer: &Printer, out: &mut String) {
     ];
     let mut table = printer.table(headings);
     for change in map.changes.iter().take(LINES_SHOWN) {
-        let effect = match (&change.error, map.windows.iter().find(|window| window.since == change.time)) {
-            (Some(error), _) => format!("✗ {error}"),
-            (None, Some(window)) => match window.until {
-                Some(until) => format!("! off until {}", time_text(until, printer.zone())),
-                None => "! off, and not on again".to_owned(),
-            },
-            (None, None) => change.effect.clone(),
-        };
+        let effect = effect(map, change, |time| time_text(time, printer.zone()));
         table.row(
             vec![
                 Some(time_text(change.time, printer.zone())),
@@ -215,6 +209,18 @@ fn changes(map: &Map, printer: &Printer, out: &mut String) {
     table.finish(out);
     if map.changes.len() > LINES_SHOWN {
         put!(out, "  and {} more; `--output json` lists all\n", map.changes.len() - LINES_SHOWN);
+    }
+}
+
+/// What a call did, and for how long it lasted if it switched a trail off.
+pub(super) fn effect(map: &Map, change: &Change, time: impl Fn(i64) -> String) -> String {
+    match (&change.error, map.windows.iter().find(|window| window.since == change.time)) {
+        (Some(error), _) => format!("✗ {error}"),
+        (None, Some(window)) => match window.until {
+            Some(until) => format!("! off until {}", time(until)),
+            None => "! off, and not on again".to_owned(),
+        },
+        (None, None) => change.effect.clone(),
     }
 }
 

@@ -197,7 +197,9 @@ fn problems(report: &Report, printer: &Printer, out: &mut String) {
 fn notes(verified: &Verified<'_>, printer: &Printer, out: &mut String) {
     let report = verified.report;
     let used: BTreeSet<&str> = report.digests().filter_map(|digest| digest.fingerprint.as_deref()).collect();
-    put!(out, "\n{}\n", printer.paint().role(Role::Strong, "keys"));
+    if !used.is_empty() {
+        put!(out, "\n{}\n", printer.paint().role(Role::Strong, "keys"));
+    }
     for fingerprint in used {
         let origins: BTreeSet<&str> =
             verified.keys.get(fingerprint).iter().map(|key| key.origin.as_str()).collect();
