@@ -3,6 +3,7 @@
 mod common;
 #[path = "evidence/s3.rs"]
 mod s3;
+#[expect(dead_code, reason = "no script of its own runs there")]
 #[path = "common/venv.rs"]
 mod venv;
 

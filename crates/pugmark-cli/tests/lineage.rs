@@ -5,13 +5,12 @@
 
 #[expect(dead_code, reason = "other transcripts need the rest")]
 mod common;
-#[expect(dead_code, reason = "scripts for other environments need the rest")]
-#[path = "common/python.rs"]
-mod python;
+#[path = "common/venv.rs"]
+mod venv;
 
 use common::{Answer, Desk};
-use python::{run_with, venv};
 use serde_json::{Value, json};
+use venv::{python, venv};
 
 const UUID: &str = "11111111-2222-3333-4444-abcdef123456";
 
@@ -393,5 +392,5 @@ fn a_session_that_has_ended_needs_no_command_and_a_key_does() {
 #[test]
 fn the_aws_cli_takes_every_command_that_contains() {
     let Some(aws) = venv("PUGMARK_AWSCLI", "awscli", "aws") else { return };
-    run_with(&aws, "lineage/contain.py", &[]);
+    python(&aws, "lineage/contain.py", &[]);
 }

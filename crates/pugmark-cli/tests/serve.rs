@@ -8,24 +8,12 @@
 #[path = "common/venv.rs"]
 mod venv;
 
-use std::path::Path;
-use std::process::Command;
-
-use venv::venv;
+use venv::{python, venv};
 
 /// Runs one of the scripts beside this file to its end.
 fn run(script: &str, arguments: &[&str]) {
     let Some(moto) = venv("PUGMARK_MOTO", "moto", "moto_server") else { return };
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/serve").join(script);
-    let output = Command::new(moto.join("bin/python"))
-        .env("PYTHONDONTWRITEBYTECODE", "1")
-        .arg(&script)
-        .arg(env!("CARGO_BIN_EXE_pugmark"))
-        .args(arguments)
-        .output()
-        .expect("python starts");
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    assert!(output.status.success(), "{}\n{}", text(&output.stdout), text(&output.stderr));
+    python(&moto, &format!("serve/{script}"), arguments);
 }
 
 #[test]

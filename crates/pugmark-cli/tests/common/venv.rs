@@ -1,6 +1,7 @@
 //! Virtual environments with programs that `pugmark` is tested against.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// An environment that holds `program`: `target/NAME`, which `cargo xtask test` makes, or the one that the environment
 /// variable names; a test that finds none says so and ends.
@@ -19,4 +20,18 @@ pub(crate) fn venv(variable: &str, name: &str, program: &str) -> Option<PathBuf>
     }
     eprintln!("SKIPPED: no `{program}`; run `cargo xtask test`, or name its environment in {variable}");
     None
+}
+
+/// Runs a script below `tests` to its end, with the interpreter of an environment; the binary is its first argument.
+pub(crate) fn python(venv: &Path, script: &str, arguments: &[&str]) {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(script);
+    let output = Command::new(venv.join("bin/python"))
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .arg(&script)
+        .arg(env!("CARGO_BIN_EXE_pugmark"))
+        .args(arguments)
+        .output()
+        .expect("python starts");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(output.status.success(), "{}\n{}", text(&output.stdout), text(&output.stderr));
 }
