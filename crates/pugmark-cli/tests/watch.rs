@@ -1,6 +1,8 @@
 //! `pugmark watch` on files that arrive one by one.
 
 mod common;
+#[path = "common/venv.rs"]
+mod venv;
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener};
@@ -326,6 +328,11 @@ fn what_cannot_be_watched_is_refused() {
     assert!(refused(&["watch", "-", "--once"]).contains("stdin cannot be watched"));
     assert!(refused(&["watch", "logs", "--once", "--output", "csv"]).contains("a watch prints lines"));
     assert!(refused(&["watch", "nowhere", "--once"]).contains("nowhere"));
+    let queue = "https://sqs.eu-west-1.amazonaws.com/111122223333/q";
+    let said = refused(&["watch", "logs", "--once", "--sqs", queue]);
+    assert!(said.contains("a queue tells of objects in buckets"), "{said}");
+    let said = refused(&["watch", "s3://bucket/", "--once", "--sqs", "q"]);
+    assert!(said.contains("cannot understand queue `q`"), "{said}");
     desk.file("t", "{{titel}}");
     let said = refused(&["watch", "logs", "--once", "--webhook", "http://x", "--template", "t"]);
     assert!(said.contains("no field `titel`"), "{said}");
@@ -364,4 +371,10 @@ fn a_watch_goes_on_until_it_is_stopped_and_keeps_others_out() {
     assert_eq!(running.wait().expect("an end").code(), Some(0), "{said}");
     assert!(said.contains("stopped: 4 findings told"), "{said}");
     assert_eq!(look(&desk, &[]).stdout, "");
+}
+
+#[test]
+fn a_bucket_and_a_queue_are_watched_and_told_once_over_restarts() {
+    let Some(moto) = venv::venv("PUGMARK_S3_SERVER", "moto", "moto_server") else { return };
+    venv::python(&moto, "watch/bucket.py", &[]);
 }

@@ -2,10 +2,11 @@
 //! says how long it took: the load of `benches/serve.py`.
 //!
 //! ```text
-//! load ENDPOINT --seconds 10 --connections 4 --batch 500 [--rate EVENTS_PER_SECOND]
+//! load ENDPOINT --seconds 10 --connections 4 --batch 500 [--rate EVENTS_PER_SECOND] [--slow MS]
 //! ```
 //!
-//! One line of JSON: events, seconds, and the latency of a batch in milliseconds.
+//! One line of JSON: events, seconds, and the latency of a batch in milliseconds. With `--slow` also
+//! a line on stderr for each batch that took longer, with the second at which it was due.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -25,6 +26,8 @@ struct Load {
     batch: u64,
     /// Events in a second; as many as there is room for if zero.
     rate: u64,
+    /// Milliseconds above which a batch is told of; none if zero.
+    slow: u64,
 }
 
 #[tokio::main]
@@ -42,6 +45,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         connections: option("--connections", 4),
         batch: option("--batch", 500),
         rate: option("--rate", 0),
+        slow: option("--slow", 0),
     };
     let key = std::env::var("AWS_ACCESS_KEY_ID").ok().zip(std::env::var("AWS_SECRET_ACCESS_KEY").ok());
     let begun = Instant::now();
@@ -74,6 +78,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// Sends batches until the time is over; answers how long each took, in microseconds.
+#[expect(clippy::print_stderr, reason = "which batches were slow is asked for")]
 async fn send(client: Client, load: Load, number: u64) -> Result<Vec<u64>, pugmark_client::ClientError> {
     let begun = Instant::now();
     let pause = (load.rate > 0)
@@ -93,7 +98,11 @@ async fn send(client: Client, load: Load, number: u64) -> Result<Vec<u64>, pugma
             Instant::now()
         };
         let results = client.send(body).await?;
-        latencies.push(from.elapsed().as_micros() as u64);
+        let taken = from.elapsed();
+        if load.slow > 0 && taken.as_millis() as u64 > load.slow {
+            eprintln!("{:.3} s: {} ms", (from - begun).as_secs_f64(), taken.as_millis());
+        }
+        latencies.push(taken.as_micros() as u64);
         assert!(results.iter().all(|result| result.event_id.is_some()), "an event was refused");
     }
     Ok(latencies)

@@ -12,6 +12,7 @@ use std::time::Duration;
 use pugmark_source::Location;
 use pugmark_trail::{BucketPlace, Cadence, Chaos, LocalDisk, ServiceError, Settings, Signers, World};
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use crate::app::{App, Arrived, Clock, Log, Reading};
@@ -272,7 +273,7 @@ impl Server {
 async fn keep(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     let mut turns: u64 = 0;
     loop {
-        let turned = app.desk.service.turn().await;
+        let turned = on_a_thread(&app, async |app| app.desk.service.turn().await).await;
         match &turned {
             Ok(turn) => {
                 for fault in &turn.faults {
@@ -282,7 +283,7 @@ async fn keep(app: Arc<App>, mut stop: watch::Receiver<bool>) {
                     app.note("delivery", "a bucket refused log files for 30 days: they were given up");
                 }
             }
-            Err(error) => app.note("turn", &error.to_string()),
+            Err(error) => app.note("turn", error),
         }
         let worker = Arc::clone(&app);
         let is_hourly = turns.is_multiple_of(TURNS_PER_HOUR);
@@ -296,9 +297,19 @@ async fn keep(app: Arc<App>, mut stop: watch::Receiver<bool>) {
         }
     }
     // What was accepted goes out before the end, if its bucket takes it.
-    if let Err(error) = app.desk.service.flush().await {
-        app.note("turn", &error.to_string());
+    if let Err(error) = on_a_thread(&app, async |app| app.desk.service.flush().await).await {
+        app.note("turn", &error);
     }
+}
+
+/// Runs a turn where it makes no request wait: it packs files and waits for the disk.
+async fn on_a_thread<T: Send + 'static>(
+    app: &Arc<App>,
+    work: impl AsyncFnOnce(&App) -> Result<T, ServiceError> + Send + 'static,
+) -> Result<T, String> {
+    let (app, runtime) = (Arc::clone(app), Handle::current());
+    let done = tokio::task::spawn_blocking(move || runtime.block_on(work(&app))).await;
+    done.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
 }
 
 /// Tells topics what waits for them, until told to stop.

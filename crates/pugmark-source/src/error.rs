@@ -53,6 +53,22 @@ pub enum SourceError {
         /// What the service says.
         reason: String,
     },
+    /// An address of a queue that is written wrongly.
+    #[error("cannot understand queue `{text}`: {reason}")]
+    BadQueue {
+        /// As given.
+        text: String,
+        /// Why not.
+        reason: &'static str,
+    },
+    /// A queue that this caller may not use.
+    #[error("cannot use the queue at `{place}`: {reason}")]
+    QueueDenied {
+        /// The endpoint.
+        place: String,
+        /// What the service says.
+        reason: String,
+    },
     /// No credentials, or none that work.
     #[error("no AWS credentials: {reason}")]
     Credentials {
@@ -81,7 +97,10 @@ impl SourceError {
             SourceError::Path { .. } => "unreadable",
             SourceError::TooManyObjects { .. } => "too-many-objects",
             SourceError::NoBucket { .. } => "not-found",
-            SourceError::Denied { .. } | SourceError::KeysDenied { .. } => "access-denied",
+            SourceError::Denied { .. } | SourceError::KeysDenied { .. } | SourceError::QueueDenied { .. } => {
+                "access-denied"
+            }
+            SourceError::BadQueue { .. } => "bad-queue",
             SourceError::Credentials { .. } => "no-credentials",
             SourceError::Unreachable { .. } => "unreachable",
             SourceError::Start(_) => "start",
@@ -111,6 +130,12 @@ impl SourceError {
                 Some(format!("the role needs s3:ListBucket on `{bucket}` and s3:GetObject on `{bucket}/*`"))
             }
             SourceError::KeysDenied { .. } => Some("the role needs cloudtrail:ListPublicKeys on `*`".into()),
+            SourceError::BadQueue { .. } => {
+                Some("the queue's URL is what `aws sqs get-queue-url` answers".into())
+            }
+            SourceError::QueueDenied { .. } => {
+                Some("the role needs sqs:ReceiveMessage and sqs:DeleteMessage on the queue to read it, sqs:SendMessage to write to it".into())
+            }
             SourceError::Credentials { .. } => Some(
                 "sign in (`aws sso login`), name a profile, or set `AWS_ACCESS_KEY_ID` and its companions"
                     .into(),

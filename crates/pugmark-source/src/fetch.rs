@@ -251,6 +251,9 @@ impl<'a, V: Visitor> Worker<'a, V> {
 
     fn open(&mut self, entry: &Entry) -> Result<(), Fault> {
         let object = &entry.object;
+        if let Handle::Text(text) = &entry.handle {
+            return self.whole(object, text.as_bytes(), OUTSIDE);
+        }
         let Some(path) = entry.path() else {
             let mut read = 0;
             let input = Counted { reader: io::stdin().lock(), read: &mut read };

@@ -21,6 +21,7 @@ mod inflate;
 mod key;
 mod list;
 mod location;
+mod notice;
 mod progress;
 mod s3;
 
@@ -28,7 +29,8 @@ pub use error::SourceError;
 pub use fetch::{Metadata, Visitor, visit};
 pub use inflate::{GzipFault, inflate_gzip};
 pub use key::{ObjectKey, parse_key};
-pub use list::{Access, Contents, Coverage, Entry, Listing, Selection, list};
+pub use list::{Access, Contents, Coverage, Entry, Listing, Selection, Told, list, list_told};
 pub use location::Location;
+pub use notice::{Notice, read_notice};
 pub use progress::Progress;
-pub use s3::{Address, KeyQuery, Poster, list_public_keys};
+pub use s3::{Address, KeyQuery, Message, Poster, Queue, list_public_keys};

@@ -167,6 +167,8 @@ pub(crate) enum Handle {
     Path(Box<Path>),
     /// Standard input.
     Stdin,
+    /// No object at all: its text came in a message.
+    Text(Arc<str>),
     /// An object of this bucket; the key is what follows it in the name.
     S3(Arc<str>),
 }
@@ -197,6 +199,42 @@ pub fn list(
         s3::list(&buckets, access, &mut walk.found)?;
     }
     walk.finish()
+}
+
+/// What messages told of.
+#[derive(Clone, Debug, Default)]
+pub struct Told {
+    /// Bucket and key of objects.
+    pub objects: BTreeSet<(String, String)>,
+    /// Log files that were the messages themselves, with a name for each.
+    pub texts: Vec<(String, Arc<str>)>,
+}
+
+/// Looks at what messages told of, instead of listing what is there. What `selection` leaves are
+/// the entries; an object that is not there counts as skipped, with a defect.
+///
+/// # Errors
+/// If a bucket cannot be reached.
+pub fn list_told(
+    told: &Told,
+    selection: &Selection,
+    access: &Access,
+    limits: &Limits,
+    progress: &Progress,
+) -> Result<Listing, SourceError> {
+    let mut found = Found::new(selection, limits, progress);
+    let mut keys: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (bucket, key) in &told.objects {
+        keys.entry(bucket).or_default().push(key);
+    }
+    if !keys.is_empty() {
+        s3::look(&keys, access, &mut found)?;
+    }
+    for (name, text) in &told.texts {
+        let stored = Stored { bytes: text.len() as u64, written: None };
+        found.add(&parse_key(""), name.clone(), stored, Handle::Text(Arc::clone(text)))?;
+    }
+    Ok(found.finish())
 }
 
 /// Collects what is found, whatever the source.
@@ -252,7 +290,7 @@ impl<'a> Found<'a> {
     }
 
     /// Counts an object that is no file to open.
-    fn skip(&mut self, name: String, kind: DefectKind, detail: String) -> Result<(), SourceError> {
+    pub(crate) fn skip(&mut self, name: String, kind: DefectKind, detail: String) -> Result<(), SourceError> {
         self.count_one()?;
         self.listing.tally.skipped += 1;
         count(&self.progress.skipped, 1);
@@ -452,7 +490,7 @@ impl Entry {
     pub fn identity(&self) -> Vec<u8> {
         let name = match &self.handle {
             Handle::Path(path) => path.as_os_str().as_encoded_bytes(),
-            Handle::Named | Handle::Stdin | Handle::S3(_) => self.object.name.as_bytes(),
+            Handle::Named | Handle::Stdin | Handle::Text(_) | Handle::S3(_) => self.object.name.as_bytes(),
         };
         let written = self.written.unwrap_or(i64::MIN);
         [name, &[0], &self.bytes_stored.to_le_bytes(), &written.to_le_bytes()].concat()
@@ -477,7 +515,7 @@ impl Entry {
         match &self.handle {
             Handle::Named => Some(Path::new(&self.object.name)),
             Handle::Path(path) => Some(path),
-            Handle::Stdin | Handle::S3(_) => None,
+            Handle::Stdin | Handle::Text(_) | Handle::S3(_) => None,
         }
     }
 }

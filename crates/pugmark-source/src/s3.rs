@@ -9,6 +9,8 @@ mod download;
 mod folders;
 mod post;
 mod public_keys;
+mod queue;
+mod service;
 
 use std::collections::{BTreeMap, HashMap};
 use std::error::Error as _;
@@ -31,6 +33,7 @@ use crate::{Access, Location, SourceError};
 pub(crate) use download::{Body, Fetch, Fetched};
 pub use post::{Address, Poster};
 pub use public_keys::{KeyQuery, list_public_keys};
+pub use queue::{Message, Queue};
 
 /// Credentials are renewed this long before they expire.
 const RENEWAL: Duration = Duration::from_mins(5);
@@ -79,6 +82,24 @@ pub(crate) fn list(
             for prefix in prefixes {
                 folders::list(store, bucket, prefix, found).await?;
             }
+        }
+        Ok(())
+    })
+}
+
+/// Looks at objects by bucket and key, and takes them into `found`.
+pub(crate) fn look(
+    objects: &BTreeMap<&str, Vec<&str>>,
+    access: &Access,
+    found: &mut Found<'_>,
+) -> Result<(), SourceError> {
+    let named = objects.keys().map(|bucket| ((*bucket).to_owned(), String::new())).collect();
+    let stores = Stores::open(access, &named)?;
+    found.listing.regions.clone_from(&stores.regions);
+    stores.wait(async {
+        for (bucket, keys) in objects {
+            let Some(store) = stores.buckets.get(*bucket) else { continue };
+            folders::look(store, bucket, keys, found).await?;
         }
         Ok(())
     })

@@ -117,6 +117,9 @@ pub(crate) struct InsightsArgs {
 pub(crate) struct WatchArgs {
     #[arg(help = "Folders, files, archives, s3://bucket/prefix", value_name = "SOURCE", required_unless_present_any = ["examples", "explain_config"], value_hint = ValueHint::AnyPath)]
     pub(crate) sources: Vec<String>,
+    /// Read the objects under the sources that messages of this Amazon SQS queue name, and list nothing
+    #[arg(long, value_name = "URL", help_heading = "Watch", value_hint = ValueHint::Url)]
+    pub(crate) sqs: Option<String>,
     /// Look for new objects so often
     #[arg(long, value_name = "TIME", default_value = "30s", help_heading = "Watch")]
     pub(crate) every: String,

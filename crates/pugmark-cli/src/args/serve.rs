@@ -42,7 +42,7 @@ pub(crate) struct ServeArgs {
     /// Time between two looks at what is tailed
     #[arg(long, value_name = "TIME", default_value = "10s", hide_short_help = true)]
     pub(crate) tail_every: String,
-    /// Post the notifications of an SNS topic, by name or ARN, to an address
+    /// Send the notifications of an SNS topic, by name or ARN, to an address, or to an SQS queue (its URL, or sqs:URL)
     #[arg(long, value_name = "TOPIC=URL", hide_short_help = true)]
     pub(crate) topic: Vec<String>,
     /// File of access keys; made with one key of an administrator if it is not there

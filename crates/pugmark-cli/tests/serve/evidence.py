@@ -1,6 +1,7 @@
-"""What is delivered is proven by the AWS CLI and found by `pugmark`, each event once."""
+"""What is delivered is proven by the AWS CLI, told to a queue, and found by `pugmark`, each event once."""
 
 import gzip
+import json
 import os
 import subprocess
 import sys
@@ -40,16 +41,48 @@ def validate(desk, s3):
     return done.returncode, done.stdout + done.stderr
 
 
+RULE = """
+title: A batch
+id: 3d1f4c0e-5a55-4c53-9a0b-2f6f5f1f7c11
+status: test
+level: low
+logsource:
+    product: aws
+    service: cloudtrail
+detection:
+    selection:
+        eventName: Batch1
+    condition: selection
+"""
+
+
+def watched(desk, s3, queue):
+    """Events that a watch finds in the objects that the trail's queue tells of."""
+    rule = os.path.join(desk.folder, "rule.yml")
+    with open(rule, "w") as file:
+        file.write(RULE)
+    found = subprocess.run(
+        [PUGMARK, "watch", "s3://in-s3/", "--sqs", queue, "--once", "--rules", rule, "--output", "jsonl"]
+        + ["--state", os.path.join(desk.folder, "state"), "--endpoint-url", s3, "--aws-region", REGION],
+        capture_output=True, text=True, timeout=120,
+    )
+    assert found.returncode == 0, found.stderr
+    return [json.loads(line)["title"] for line in found.stdout.splitlines()]
+
+
 def main():
     process, s3 = moto()
     os.environ.update(AWS_ACCESS_KEY_ID="test", AWS_SECRET_ACCESS_KEY="test", AWS_ALLOW_HTTP="true")
-    desk = Desk("--endpoint-url", s3, "--aws-region", REGION, "--tail", "s3://inbox/", "--tail-every", "1s")
+    desk = Desk("--endpoint-url", s3, "--aws-region", REGION, "--tail", "s3://inbox/", "--tail-every", "1s",
+                "--topic", f"ct=sqs:{s3}/123456789012/told")
     try:
         import boto3
+        sqs = boto3.client("sqs", endpoint_url=s3, region_name=REGION)
+        queue = sqs.create_queue(QueueName="told")["QueueUrl"]
         store = boto3.client("s3", endpoint_url=s3, region_name=REGION)
         store.create_bucket(Bucket="in-s3", CreateBucketConfiguration={"LocationConstraint": REGION})
         c = desk.client()
-        c.create_trail(Name="main", S3BucketName="in-s3", EnableLogFileValidation=True)
+        c.create_trail(Name="main", S3BucketName="in-s3", EnableLogFileValidation=True, SnsTopicName="ct")
         c.start_logging(Name="main")
         ids = set()
         for batch in range(3):
@@ -73,6 +106,13 @@ def main():
         )
         lines = found.stdout.splitlines()
         assert len(lines) == 60 and all(any(i in line for line in lines) for i in ids), (len(lines), found.stderr)
+        left = []
+
+        def all_told():
+            left.extend(watched(desk, s3, queue))
+            return len(left) >= 20
+        wait(all_told, 30)
+        assert left == ["A batch"] * 20, left
         key = keys("CloudTrail")[0]
         body = store.get_object(Bucket="in-s3", Key=key)["Body"].read()
         # What appears in a bucket is taken in.

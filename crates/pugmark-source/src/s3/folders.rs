@@ -8,10 +8,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::stream::{BoxStream, SelectAll, StreamExt as _};
+use futures::stream::{self, BoxStream, SelectAll, StreamExt as _};
 use object_store::path::Path;
-use object_store::{ListResult, ObjectMeta, ObjectStore};
-use pugmark_event::{ObjectKind, TimeRange, days_from_civil};
+use object_store::{ListResult, ObjectMeta, ObjectStore, ObjectStoreExt as _};
+use pugmark_event::{DefectKind, ObjectKind, TimeRange, days_from_civil};
 use tokio::time::timeout;
 
 use super::listing_error;
@@ -20,6 +20,9 @@ use crate::{Selection, SourceError, parse_key};
 
 /// Listings under way at a time.
 const LISTINGS_MAX: usize = 16;
+
+/// Objects asked for by their keys at a time.
+const HEADS_MAX: usize = 32;
 
 /// Folders listed level by level; a bucket of more is no trail's, and the
 /// rest is listed flat.
@@ -148,7 +151,7 @@ impl Walk<'_, '_> {
         if self.folders < FOLDERS_MAX && can_cut(&self.found.listing.selection, folder.as_ref()) {
             self.folders += 1;
             let listing = async move { store.list_with_delimiter(Some(&folder)).await.map(Item::Folder) };
-            return futures::stream::once(listing).boxed();
+            return stream::once(listing).boxed();
         }
         store.list(Some(&folder)).map(|object| object.map(Item::Object)).boxed()
     }
@@ -160,18 +163,58 @@ impl Walk<'_, '_> {
     }
 
     fn object(&mut self, object: &ObjectMeta) -> Result<(), SourceError> {
-        let key = object.location.as_ref();
-        let name = key.rsplit('/').next().unwrap_or(key);
-        // The store cuts the slash off; what is left of a folder's marker is
-        // an object without bytes and without an extension.
-        if object.size == 0 && !name.contains('.') {
-            return self.found.route();
-        }
-        let full = format!("s3://{}/{key}", self.bucket);
-        let written = Some(object.last_modified.timestamp_micros());
-        let stored = Stored { bytes: object.size, written };
-        self.found.add(&parse_key(key), full, stored, Handle::S3(self.bucket.clone()))
+        take(self.found, &self.bucket, object)
     }
+}
+
+/// Takes one object into `found` as the store describes it.
+fn take(found: &mut Found<'_>, bucket: &Arc<str>, object: &ObjectMeta) -> Result<(), SourceError> {
+    let key = object.location.as_ref();
+    let name = key.rsplit('/').next().unwrap_or(key);
+    // The store cuts the slash off; what is left of a folder's marker is
+    // an object without bytes and without an extension.
+    if object.size == 0 && !name.contains('.') {
+        return found.route();
+    }
+    let full = format!("s3://{bucket}/{key}");
+    let written = Some(object.last_modified.timestamp_micros());
+    let stored = Stored { bytes: object.size, written };
+    found.add(&parse_key(key), full, stored, Handle::S3(bucket.clone()))
+}
+
+/// Looks at objects by their keys. One that is not there, or may not be read, is a defect.
+pub(super) async fn look(
+    store: &Arc<dyn ObjectStore>,
+    bucket: &str,
+    keys: &[&str],
+    found: &mut Found<'_>,
+) -> Result<(), SourceError> {
+    let head = |path: Result<Path, object_store::path::Error>| {
+        let store = Arc::clone(store);
+        async move {
+            let path = path.map_err(object_store::Error::from)?;
+            let head = timeout(PAGE_MAX, store.head(&path)).await.map_err(|_| Trouble::Stalled)?;
+            Ok::<_, Trouble>(head?)
+        }
+    };
+    let bucket: Arc<str> = Arc::from(bucket);
+    let paths: Vec<_> = keys.iter().map(Path::parse).collect();
+    let mut seen = std::pin::pin!(stream::iter(paths).map(head).buffered(HEADS_MAX));
+    for key in keys {
+        let full = format!("s3://{bucket}/{key}");
+        match seen.next().await.unwrap_or(Err(Trouble::Stalled)) {
+            Ok(object) => take(found, &bucket, &object)?,
+            Err(Trouble::Store(object_store::Error::NotFound { .. })) => {
+                found.skip(full, DefectKind::Unreadable, "there is no such object".to_owned())?;
+            }
+            Err(Trouble::Store(
+                error @ (object_store::Error::PermissionDenied { .. }
+                | object_store::Error::InvalidPath { .. }),
+            )) => found.skip(full, DefectKind::Unreadable, super::reason(&error))?,
+            Err(trouble) => return Err(trouble.told(&full)),
+        }
+    }
+    Ok(())
 }
 
 fn parse(prefix: &str) -> Result<Path, object_store::Error> {

@@ -8,7 +8,7 @@ use reqwest::Client;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
-use super::public_keys::innermost;
+use super::service::innermost;
 use super::{CONNECT_MAX, Stores};
 use crate::SourceError;
 

@@ -60,7 +60,7 @@ pub(super) fn serve(args: &ServeArgs, start: &Start) -> Result<Exit, Failure> {
             })
         },
         engine: Arc::new(Engine::new(reading.clone())),
-        courier: Arc::new(Topics::new(&args.topic)?),
+        courier: Arc::new(Topics::new(&args.topic, &reading.access)?),
         signers: signers(),
     };
     let options = ServerOptions {

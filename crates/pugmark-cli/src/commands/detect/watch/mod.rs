@@ -1,7 +1,7 @@
 //! `pugmark watch`: rules run on objects as they arrive.
 //!
 //! ```text
-//! list ─▶ new objects ─▶ detect, with the matches kept ─▶ state (seen, sent, kept, outbox) ─▶ sinks
+//! list, or messages of a queue ─▶ new objects ─▶ detect, with the matches kept ─▶ state (seen, sent, kept, outbox) ─▶ sinks
 //! ```
 //!
 //! The order is what makes it safe: a finding is in the state's outbox before
@@ -9,6 +9,7 @@
 //! roles are not looked for: that needs the whole of a trail.
 
 mod messages;
+mod notices;
 mod sinks;
 mod state;
 
@@ -22,8 +23,9 @@ use aws_lc_rs::digest::{SHA256, digest};
 use jiff::Zoned;
 use pugmark_detect::{Detection, Finding, Grouping, RuleSet};
 use pugmark_event::{DefectKind, EventBatch, Tally};
+use pugmark_integrity::hex;
 use pugmark_scan::{Sink, scan};
-use pugmark_source::{Address, Entry, Listing, Location, Poster, SourceError};
+use pugmark_source::{Address, Entry, Listing, Location, Poster, SourceError, list_told};
 
 use super::files::RuleTexts;
 use super::suppress::Suppressions;
@@ -39,8 +41,9 @@ use crate::run::{Run, request};
 use crate::time_expr::now_in;
 use crate::webhook;
 use messages::{Channel, Template};
+use notices::Notices;
 use sinks::Sinks;
-use state::{Letter, State, Store, hex};
+use state::{Letter, State, Store};
 
 /// Objects that are read before the state is saved.
 const PART_OBJECTS: usize = 5_000;
@@ -65,19 +68,28 @@ pub(super) fn watch(args: &WatchArgs, to: Option<PathBuf>, start: &Start) -> Res
     let mut watch = Watch::new(args, to, start)?;
     let mut run = Run::start(&start.printer)?;
     run.quiet();
-    watch.round(&run)?;
+    // A queue is waited for, and looked into until it is empty.
+    let wait_s = if args.once { 1 } else { every.as_secs() };
+    while watch.round(&run, wait_s)? && args.once && !run.is_interrupted() {}
     if args.once {
         let ended = Ended::AtTheEnd;
         return Ok(run.finish(watch.tally, watch.told, ended));
     }
-    start.printer.note(&format!("watching; looks again every {}, Ctrl-C ends it", args.every));
-    let mut next = Instant::now() + every;
+    let pause = if args.sqs.is_some() { Duration::ZERO } else { every };
+    let how = if args.sqs.is_some() {
+        "for messages of the queue".to_owned()
+    } else {
+        format!("again every {}", args.every)
+    };
+    start.printer.note(&format!("watching; looks {how}, Ctrl-C ends it"));
+    let mut next = Instant::now() + pause;
     while !run.is_interrupted() {
         let now = Instant::now();
         let outcome = if now >= next {
-            let outcome = watch.round(&run);
-            next = Instant::now() + every;
-            outcome
+            let outcome = watch.round(&run, wait_s);
+            // A queue is waited for by itself, unless it is out of reach.
+            next = Instant::now() + if outcome.is_ok() { pause } else { every };
+            outcome.map(|_| ())
         } else if watch.sinks.next_attempt(&watch.state).is_some_and(|due| due <= now) {
             watch.deliver(&run)
         } else {
@@ -112,6 +124,8 @@ struct Watch<'a> {
     /// True if the state on disk is older.
     is_changed: bool,
     sinks: Sinks,
+    /// The queue that names objects, if they are not listed.
+    notices: Option<Notices>,
     /// Objects that could not be read: how often, and the look at which they are tried again.
     unread: BTreeMap<String, (u32, u64)>,
     looks: u64,
@@ -138,22 +152,8 @@ impl<'a> Watch<'a> {
         if reading.locations.contains(&Location::Stdin) {
             return Err(Failure::new("stdin cannot be watched", "name a folder or `s3://bucket/prefix`"));
         }
-        let key = webhook::key();
-        let urls =
-            [(Channel::Webhook, &args.webhook), (Channel::Slack, &args.slack), (Channel::Teams, &args.teams)];
-        let urls = urls.into_iter().filter_map(|(channel, url)| Some((channel, url.as_deref()?)));
-        let urls: BTreeMap<Channel, Address> = urls
-            .map(|(channel, url)| Ok((channel, Address::parse(url)?)))
-            .collect::<Result<_, SourceError>>()?;
-        let sinks = Sinks {
-            file: to,
-            urls,
-            poster: Poster::new()?,
-            template: args.template.as_deref().map(Template::read).transpose()?,
-            key,
-            give_up_s: span(&args.give_up, &start.now)?.as_secs() as i64,
-            pauses: BTreeMap::new(),
-        };
+        let notices = args.sqs.as_deref().map(|url| notices(url, &reading)).transpose()?;
+        let sinks = sinks(args, to, start)?;
         let lateness_us = span(&args.lateness, &start.now)?.as_micros() as i64;
         let today = start.now.date().to_string();
         let suppressions = suppressions(args.suppress.as_deref(), &today, start)?;
@@ -172,6 +172,7 @@ impl<'a> Watch<'a> {
             state,
             is_changed: false,
             sinks,
+            notices,
             unread: BTreeMap::new(),
             looks: 0,
             said: BTreeSet::new(),
@@ -180,13 +181,29 @@ impl<'a> Watch<'a> {
         })
     }
 
-    /// Looks at the sources once, and tells what is new there.
-    fn round(&mut self, run: &Run<'_>) -> Result<(), Failure> {
+    /// Looks at the sources, or into the queue, once, and tells what is new there. True if there
+    /// was a message.
+    fn round(&mut self, run: &Run<'_>, wait_s: u64) -> Result<bool, Failure> {
         // What waits from before does not wait for the sources.
         self.deliver(run)?;
         self.looks += 1;
         let now = now_in(self.start.printer.zone());
         let reading = reading(self.args, self.start, &now)?;
+        self.is_changed |= self.state.age(now.timestamp().as_second());
+        let is_told = if let Some(mut notices) = self.notices.take() {
+            let outcome = self.hear(run, &reading, (&mut notices, wait_s));
+            self.notices = Some(notices);
+            outcome?
+        } else {
+            self.look(run, &reading)?;
+            false
+        };
+        self.save()?;
+        Ok(is_told)
+    }
+
+    /// Lists the sources, and reads what is new.
+    fn look(&mut self, run: &Run<'_>, reading: &Reading) -> Result<(), Failure> {
         let listing = reading.list(&run.progress)?;
         if run.is_interrupted() {
             return Ok(());
@@ -195,7 +212,7 @@ impl<'a> Watch<'a> {
             listing.entries.iter().map(|entry| (State::mark(entry), entry.clone())).collect();
         if listing.tally.defects.is_empty() {
             let there = marked.iter().map(|(mark, _)| mark.clone()).collect();
-            self.is_changed |= self.state.forget(&there, now.timestamp().as_second());
+            self.is_changed |= self.state.forget(&there);
         } else {
             let count = counted(listing.tally.defects.len() as u64, "object");
             self.warn(&format!("{count} could not be listed: `pugmark doctor` tells why"));
@@ -203,10 +220,71 @@ impl<'a> Watch<'a> {
         let rests = |mark: &str| self.unread.get(mark).is_some_and(|(_, look)| *look > self.looks);
         let fresh =
             marked.into_iter().filter(|(mark, _)| !self.state.has_seen(mark) && !rests(mark)).collect();
+        self.work(run, reading, &listing, fresh)
+    }
+
+    /// Waits for messages, reads what they name, and deletes them when that is safe. True if there
+    /// was one.
+    fn hear(
+        &mut self,
+        run: &Run<'_>,
+        reading: &Reading,
+        (notices, wait_s): (&mut Notices, u64),
+    ) -> Result<bool, Failure> {
+        let mut received = notices.receive(&reading.locations, wait_s, &run.progress)?;
+        if received.is_empty() || run.is_interrupted() {
+            return Ok(false);
+        }
+        let bad = std::mem::take(&mut received.tally);
+        for defect in &bad.defects {
+            self.warn(&format!("left in the queue: {}: {}", defect.origin.object.name, defect.detail));
+        }
+        self.tally.add(bad);
+        if received.outside > 0 {
+            self.start.printer.reason(&format!(
+                "{} named that are not under the sources",
+                counted(received.outside, "object")
+            ));
+        }
+        let Reading { selection, access, limits, .. } = reading;
+        let mut listing = list_told(&received.told, selection, access, limits, &run.progress)?;
+        let mut left = std::mem::take(&mut listing.tally);
+        left.listed -= listing.entries.len() as u64;
+        let mut unread: BTreeSet<String> = BTreeSet::new();
+        for defect in &left.defects {
+            let name = &defect.origin.object.name;
+            self.warn(&format!("left in the queue: the message about `{name}`: {}", defect.detail));
+            unread.insert(name.clone());
+        }
+        self.tally.add(left);
+        let marked: Vec<Marked> =
+            listing.entries.iter().map(|entry| (State::mark(entry), entry.clone())).collect();
+        let fresh = marked.iter().filter(|(mark, _)| !self.state.has_seen(mark)).cloned().collect();
+        self.work(run, reading, &listing, fresh)?;
+        self.save()?;
+        let later = marked.into_iter().filter(|(mark, _)| !self.state.has_seen(mark));
+        unread.extend(later.map(|(_, entry)| entry.object.name.clone()));
+        let outage = received.outage.take();
+        let left = notices.conclude(received, &unread)?;
+        if left > 0 {
+            let count = counted(left as u64, "message");
+            self.start.printer.reason(&format!("{count} could not be deleted, and will come again"));
+        }
+        outage.map_or(Ok(true), |error| Err(error.into()))
+    }
+
+    /// Reads objects part by part, and tells what each brings.
+    fn work(
+        &mut self,
+        run: &Run<'_>,
+        reading: &Reading,
+        listing: &Listing,
+        fresh: Vec<Marked>,
+    ) -> Result<(), Failure> {
         let mut parts = parts(fresh);
         parts.reverse();
         while let Some(entries) = parts.pop() {
-            match self.read(run, &reading, &listing, entries)? {
+            match self.read(run, reading, listing, entries)? {
                 Ok(part) => self.conclude(part)?,
                 // More is wrong than is named: halves tell which objects it concerns.
                 Err(mut entries) if entries.len() > 1 => {
@@ -217,7 +295,7 @@ impl<'a> Watch<'a> {
             }
             self.deliver(run)?;
         }
-        self.save()
+        Ok(())
     }
 
     /// Reads objects. They come back if all of it is to be done again, in smaller parts; none if
@@ -303,7 +381,11 @@ impl<'a> Watch<'a> {
         }
         for mark in read {
             self.unread.remove(&mark);
-            self.state.see(mark);
+            if self.args.sqs.is_some() {
+                self.state.see_named(mark, seconds);
+            } else {
+                self.state.see(mark);
+            }
         }
         self.is_changed = true;
         self.save()
@@ -343,6 +425,36 @@ impl<'a> Watch<'a> {
         let kept = (&self.store, &mut self.state);
         self.sinks.deliver(kept, seconds, &self.start.printer, &|| run.is_interrupted())
     }
+}
+
+/// Where findings go.
+fn sinks(args: &WatchArgs, to: Option<PathBuf>, start: &Start) -> Result<Sinks, Failure> {
+    let key = webhook::key();
+    let urls =
+        [(Channel::Webhook, &args.webhook), (Channel::Slack, &args.slack), (Channel::Teams, &args.teams)];
+    let urls = urls.into_iter().filter_map(|(channel, url)| Some((channel, url.as_deref()?)));
+    let urls: BTreeMap<Channel, Address> =
+        urls.map(|(channel, url)| Ok((channel, Address::parse(url)?))).collect::<Result<_, SourceError>>()?;
+    Ok(Sinks {
+        file: to,
+        urls,
+        poster: Poster::new()?,
+        template: args.template.as_deref().map(Template::read).transpose()?,
+        key,
+        give_up_s: span(&args.give_up, &start.now)?.as_secs() as i64,
+        pauses: BTreeMap::new(),
+    })
+}
+
+/// The queue at `url`, which can tell of buckets only.
+fn notices(url: &str, reading: &Reading) -> Result<Notices, Failure> {
+    if !notices::are_buckets(&reading.locations) {
+        return Err(Failure::new(
+            "a queue tells of objects in buckets",
+            "with `--sqs` every source is `s3://bucket/prefix`",
+        ));
+    }
+    Ok(Notices::open(url, &reading.access)?)
 }
 
 /// What is looked at; a `since` that counts from now moves with it.

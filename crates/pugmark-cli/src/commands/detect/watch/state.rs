@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use pugmark_detect::{Finding, KeptMatch, Source};
+use pugmark_integrity::hex;
 use pugmark_source::Entry;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -18,8 +19,8 @@ use serde_json::{Value, json};
 use super::messages::Channel;
 use crate::exit::Failure;
 
-/// How long the ids of findings are kept that were sent. An event that is
-/// delivered twice comes within hours.
+/// How long the ids of findings are kept that were sent, and of objects that were named. An event
+/// that is delivered twice comes within hours, a message within 14 days.
 const SENT_KEPT_S: i64 = 35 * 86_400;
 /// The form of the file.
 const VERSION: u32 = 1;
@@ -30,6 +31,9 @@ pub(super) struct State {
     v: u32,
     /// Objects that were read, as they were then.
     seen: BTreeSet<String>,
+    /// Objects that were read because a message named them, and when, in seconds since 1970.
+    #[serde(default)]
+    named: BTreeMap<String, i64>,
     /// Findings that were told, and when, in seconds since 1970.
     sent: BTreeMap<String, i64>,
     /// Correlations that were told.
@@ -68,19 +72,33 @@ impl State {
     }
 
     pub(super) fn has_seen(&self, mark: &str) -> bool {
-        self.seen.contains(mark)
+        self.seen.contains(mark) || self.named.contains_key(mark)
     }
 
+    /// An object was listed, and read.
     pub(super) fn see(&mut self, mark: String) {
         self.seen.insert(mark);
     }
 
-    /// Forgets objects that are no longer `there`, and findings told long ago.
-    pub(super) fn forget(&mut self, there: &BTreeSet<String>, now_s: i64) -> bool {
-        let before = (self.seen.len(), self.sent.len());
+    /// An object was named by a message, and read.
+    pub(super) fn see_named(&mut self, mark: String, now_s: i64) {
+        self.named.insert(mark, now_s);
+    }
+
+    /// Forgets objects that are no longer `there`.
+    pub(super) fn forget(&mut self, there: &BTreeSet<String>) -> bool {
+        let before = self.seen.len();
         self.seen.retain(|mark| there.contains(mark));
-        self.sent.retain(|_, sent| *sent >= now_s - SENT_KEPT_S);
-        before != (self.seen.len(), self.sent.len())
+        before != self.seen.len()
+    }
+
+    /// Forgets findings that were told long ago, and objects named then.
+    pub(super) fn age(&mut self, now_s: i64) -> bool {
+        let before = (self.named.len(), self.sent.len());
+        for ages in [&mut self.named, &mut self.sent] {
+            ages.retain(|_, since| *since >= now_s - SENT_KEPT_S);
+        }
+        before != (self.named.len(), self.sent.len())
     }
 
     /// Keeps `kept`, all of `since` or later; correlations that ended before can no longer grow.
@@ -257,12 +275,4 @@ pub(super) fn already<'a>(path: &Path, ids: impl Iterator<Item = &'a str>) -> BT
         .filter_map(|line| serde_json::from_str::<Value>(line).ok()?["id"].as_str().map(str::to_owned))
         .collect();
     ids.filter(|id| written.contains(*id)).map(str::to_owned).collect()
-}
-
-/// Lower-case hexadecimal digits.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut out, byte| {
-        put!(out, "{byte:02x}");
-        out
-    })
 }
