@@ -9,12 +9,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
 use pugmark_event::{EventBatch, Projection};
+use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 use crate::call::{Call, Calls};
 use crate::cells::{Cell, Cells};
 use crate::incident::{Incident, Span, incidents};
 use crate::insight::{Attribute, Attribution, Insight, State, VALUES_MAX, Valued};
+use crate::memory::{Line, Memory};
 use crate::names::{Name, Names};
 use crate::{InsightType, Selector, Settings};
 
@@ -22,7 +24,7 @@ use crate::{InsightType, Selector, Settings};
 pub const LIVE_BYTES_MAX: usize = 256 << 20;
 
 /// How fine the counts are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Detail {
     /// By ARN, user agent and error code.
     #[default]
@@ -452,6 +454,69 @@ impl Counts {
         let mut old = std::mem::replace(self, empty);
         old.series.retain(|(_, cells)| cells.len() > 0);
         self.take(&old);
+    }
+
+    /// Cells, each once or more often.
+    pub(crate) fn cells(&self) -> usize {
+        self.series.iter().map(|(_, cells)| cells.len()).sum()
+    }
+
+    /// All that is counted; nothing that was told.
+    pub(crate) fn memory(&mut self) -> Memory {
+        self.series.iter_mut().for_each(|(_, cells)| cells.settle());
+        let line = |(key, cells): &(Key, Cells)| Line {
+            selector: key.selector,
+            api: [key.account, key.region, key.event_source, key.event_name].map(Name::number),
+            error: key.error.some(),
+            cells: cells.all().iter().map(|cell| (cell.minute, cell.who, cell.count)).collect(),
+        };
+        let mut spans: Vec<_> = self.spans.iter().collect();
+        spans.sort_unstable_by_key(|((account, region), _)| (account.number(), region.number()));
+        Memory {
+            detail: self.detail,
+            texts: self.names.texts().map(str::to_owned).collect(),
+            callers: self.callers.iter().map(|who| [who.arn, who.agent, who.error].map(Name::some)).collect(),
+            series: self.series.iter().map(line).collect(),
+            spans: spans
+                .into_iter()
+                .map(|((account, region), span)| (account.number(), region.number(), span.first, span.last))
+                .collect(),
+            told: BTreeMap::new(),
+            open: BTreeMap::new(),
+            asked: None,
+        }
+    }
+
+    /// Takes in what `memory` says; `None` if it names what it does not have.
+    pub(crate) fn recall(&mut self, memory: &Memory) -> Option<()> {
+        self.coarsen(memory.detail);
+        let text = |name: u32| memory.texts.get(name as usize).map(String::as_str);
+        let some = |name: Option<u32>| name.map_or(Some(None), |name| text(name).map(Some));
+        let mut numbers = Vec::with_capacity(memory.callers.len());
+        for [arn, agent, error] in &memory.callers {
+            numbers.push(self.who(some(*arn)?, some(*agent)?, some(*error)?));
+        }
+        for Line { selector, api, error, cells } in &memory.series {
+            let [account, region, event_source, event_name] = *api;
+            let place = self.series(Series {
+                account: text(account)?,
+                region: text(region)?,
+                event_source: text(event_source)?,
+                event_name: text(event_name)?,
+                error: some(*error)?,
+                selector: *selector,
+            });
+            let Some(place) = place else { continue };
+            for (minute, who, count) in cells {
+                let who = *numbers.get(*who as usize)?;
+                self.put(place, Cell { minute: *minute, who, count: *count });
+            }
+        }
+        for (account, region, first, last) in &memory.spans {
+            self.include((text(*account)?, text(*region)?), Span { first: *first, last: *last });
+        }
+        self.measure();
+        Some(())
     }
 }
 

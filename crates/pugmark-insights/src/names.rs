@@ -12,6 +12,16 @@ pub(crate) struct Name(u32);
 impl Name {
     /// No text.
     pub(crate) const NONE: Name = Name(u32::MAX);
+
+    /// Its number, the place of its text.
+    pub(crate) fn number(self) -> u32 {
+        self.0
+    }
+
+    /// Its number, if it is a text.
+    pub(crate) fn some(self) -> Option<u32> {
+        (self != Name::NONE).then_some(self.0)
+    }
 }
 
 /// The texts seen so far.
@@ -43,6 +53,11 @@ impl Names {
     /// The text of `name`.
     pub(crate) fn text(&self, name: Name) -> Option<&str> {
         self.texts.get(name.0 as usize).map(AsRef::as_ref)
+    }
+
+    /// All texts, by number.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = &str> {
+        self.texts.iter().map(AsRef::as_ref)
     }
 
     /// About how much memory the texts take, with their table.

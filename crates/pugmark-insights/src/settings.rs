@@ -1,7 +1,9 @@
 //! What is watched, and from when on a rate is unusual.
 
+use serde::{Deserialize, Serialize};
+
 /// What an Insight is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum InsightType {
     /// Calls of one API per minute; of management events the writes only.
     ApiCallRate,
@@ -25,7 +27,7 @@ impl InsightType {
 }
 
 /// Which events are analysed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Category {
     /// Management events.
     Management,
@@ -49,7 +51,7 @@ impl Category {
 }
 
 /// One thing that is watched: `{InsightType, EventCategories}` of `PutInsightSelectors`, per category.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Selector {
     /// What is counted.
     pub kind: InsightType,

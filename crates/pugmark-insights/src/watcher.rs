@@ -14,17 +14,17 @@ const FORGET_EVERY: u32 = 60;
 
 /// Counts events and tells each Insight once, when the events of its minutes have had time to arrive.
 ///
-/// After a restart, feed it the events of the last [`KEPT_MINUTES`] again: it makes the same records
-/// with the same ids, which the receiver knows already.
+/// What it knows outlives a restart in its [`Memory`](crate::Memory). Events that it is shown again make
+/// the same records with the same ids.
 #[derive(Clone, Debug)]
 pub struct Watcher {
-    counts: Counts,
-    settings: Settings,
+    pub(crate) counts: Counts,
+    pub(crate) settings: Settings,
     /// Ids of records that were told, by the start of their incident's record time.
-    told: BTreeMap<String, i64>,
+    pub(crate) told: BTreeMap<String, i64>,
     /// Series whose start was told but not yet its end, and the start's shared id.
-    open: BTreeMap<String, String>,
-    asked: Option<u32>,
+    pub(crate) open: BTreeMap<String, String>,
+    pub(crate) asked: Option<u32>,
 }
 
 impl Watcher {

@@ -21,7 +21,7 @@ use crate::call::{Call, Outcome};
 use crate::desk::Desk;
 use crate::fault::ApiFault;
 use crate::gate::{Caller, Gate, Known, Rates};
-use crate::ingest;
+use crate::ingest::{self, INGEST};
 use crate::input::Input;
 use crate::keys::Role;
 use crate::lake::Lake;
@@ -40,7 +40,7 @@ const INGEST_BYTES_MAX: usize = 16 << 20;
 
 /// The longest body of a request to `path`.
 pub(crate) fn body_bytes_max(path: &str) -> usize {
-    if path == "/ingest" { INGEST_BYTES_MAX } else { API_BYTES_MAX }
+    if path == INGEST { INGEST_BYTES_MAX } else { API_BYTES_MAX }
 }
 
 /// How events are read.
@@ -190,12 +190,12 @@ impl App {
                 let caller = self.admitted(request, &["cloudtrail-data"], Role::Write, done)?;
                 ingest::put_audit_events(self, &caller, request)
             }
-            ("POST", "/ingest") => {
+            ("POST", INGEST) => {
                 done.operation = "Ingest";
                 self.admitted(request, &["cloudtrail-data", "cloudtrail"], Role::Write, done)?;
                 ingest::ingest(self, request)
             }
-            (_, "/" | "/PutAuditEvents" | "/ingest" | "/health" | "/metrics") => {
+            (_, "/" | "/PutAuditEvents" | INGEST | "/health" | "/metrics") => {
                 Err(ApiFault::with_status(405, "UnknownOperationException", "the method is not allowed here"))
             }
             _ => {

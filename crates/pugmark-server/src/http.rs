@@ -34,6 +34,8 @@ const CONNECTIONS_MAX: usize = 1_024;
 const AT_WORK_MAX: usize = 256;
 /// KiB of bodies held at once, so that no crowd of callers, known or not, fills the memory.
 const BODIES_KIB_MAX: u32 = 256 << 10;
+/// Packed batches that are unpacked at once, each to 64 MiB at most.
+const UNPACKED_MAX: usize = 8;
 const WAIT: Duration = Duration::from_secs(10);
 /// Time for the head of a request.
 const HEAD_TIME: Duration = Duration::from_secs(10);
@@ -48,11 +50,16 @@ const HEAD_BYTES: usize = 64 << 10;
 struct Room {
     at_work: Semaphore,
     bodies_kib: Semaphore,
+    unpacked: Semaphore,
 }
 
 impl Room {
     fn new() -> Room {
-        Room { at_work: Semaphore::new(AT_WORK_MAX), bodies_kib: Semaphore::new(BODIES_KIB_MAX as usize) }
+        Room {
+            at_work: Semaphore::new(AT_WORK_MAX),
+            bodies_kib: Semaphore::new(BODIES_KIB_MAX as usize),
+            unpacked: Semaphore::new(UNPACKED_MAX),
+        }
     }
 
     /// Room for one more of `permits`, or a refusal after a while.
@@ -173,6 +180,9 @@ async fn answered(
     let _body_room =
         Room::take(&room.bodies_kib, u32::try_from(bytes.div_ceil(1 << 10)).unwrap_or(u32::MAX)).await?;
     let arrived = arrived(request, peer, id).await?;
+    // Who waits to be unpacked keeps nobody else from work.
+    let _unpacked =
+        if crate::ingest::is_packed(&arrived) { Some(Room::take(&room.unpacked, 1).await?) } else { None };
     let _place = Room::take(&room.at_work, 1).await?;
     Ok(work(app, arrived).await)
 }

@@ -25,6 +25,8 @@ use crate::lake::channels;
 use crate::shelf::Placed;
 use crate::sigv4;
 
+/// Where plain batches go.
+pub(crate) const INGEST: &str = "/ingest";
 /// Events of one `PutAuditEvents`.
 const AUDIT_EVENTS_MAX: usize = 100;
 
@@ -65,6 +67,11 @@ pub(crate) fn shelve(app: &App, events: &[&str]) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// True for a batch that takes up more room than its body, for as long as it is at work.
+pub(crate) fn is_packed(request: &Arrived) -> bool {
+    request.path == INGEST && batch::is_packed(&request.body)
 }
 
 /// `POST /ingest`: JSON Lines, or `{"Records": […]}`, plain or gzip.

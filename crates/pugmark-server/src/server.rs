@@ -179,7 +179,7 @@ impl Server {
             signers: surroundings.signers,
             ..world
         })?;
-        desk.service.set_insights(Box::new(Unusual::default()));
+        let learned = desk.service.set_insights(Box::new(Unusual::default()));
         let history = options.data.join("history");
         std::fs::create_dir_all(&history).map_err(StateError::io(&history))?;
         let now = (surroundings.clock)();
@@ -206,6 +206,9 @@ impl Server {
             history: Shelf::new(history),
             reading: options.reading,
         };
+        if let Err(lost) = learned {
+            app.note("insights", &lost);
+        }
         let tail = Tail::open(options.tail, &options.data.join("tail.marks"))?;
         let tail = (!tail.is_empty()).then_some((tail, options.tail_every));
         Ok(Server { listener, app: Arc::new(app), tail })

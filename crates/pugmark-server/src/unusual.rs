@@ -1,16 +1,17 @@
 //! Unusual activity in accepted events: each trail that asks for Insights has
 //! a watcher of its own, over the events that the trail takes.
 //!
-//! Counts live in memory: a server that starts anew learns anew what is usual.
+//! Counts live in memory; the trails' state keeps them over a restart.
 //!
 //! Source: AWS `CloudTrail` User Guide, "Working with `CloudTrail` Insights".
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::io;
 
-use pugmark_insights::{Call, Category, InsightType, Selector, Settings, Watcher};
+use pugmark_insights::{Call, Category, InsightType, Memory, Selector, Settings, Watcher};
 use pugmark_trail::{Facts, InsightCategory, InsightRecord, InsightSelector, Insights, Terms};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Watches the trails.
 #[derive(Debug, Default)]
@@ -28,10 +29,20 @@ struct Watch {
 
 impl Watch {
     fn new(terms: &Terms) -> Watch {
-        let settings = Settings { insight_source: Some(terms.arn.clone()), ..Settings::default() };
-        let watcher = Watcher::new(&selectors(&terms.insights), settings);
+        let watcher = Watcher::new(&selectors(&terms.insights), settings(&terms.arn));
         Watch { asked: terms.insights.clone(), watcher }
     }
+}
+
+fn settings(arn: &str) -> Settings {
+    Settings { insight_source: Some(arn.to_owned()), ..Settings::default() }
+}
+
+/// A watch as it outlives the server.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    asked: Vec<InsightSelector>,
+    memory: Memory,
 }
 
 impl Insights for Unusual {
@@ -67,6 +78,30 @@ impl Insights for Unusual {
             found.extend(insights.iter().map(record));
         }
         found
+    }
+
+    fn memory(&mut self) -> io::Result<Vec<u8>> {
+        let kept = |watch: &mut Watch| Kept { asked: watch.asked.clone(), memory: watch.watcher.memory() };
+        let kept: BTreeMap<&str, Kept> =
+            self.watches.iter_mut().map(|(arn, watch)| (arn.as_str(), kept(watch))).collect();
+        Ok(serde_json::to_vec(&kept)?)
+    }
+
+    fn recall(&mut self, memory: &[u8]) -> io::Result<()> {
+        let kept: BTreeMap<String, Kept> = serde_json::from_slice(memory)?;
+        let mut recalled = BTreeMap::new();
+        for (arn, Kept { asked, memory }) in kept {
+            let watcher = Watcher::recall(&selectors(&asked), settings(&arn), memory).ok_or_else(|| {
+                io::Error::new(io::ErrorKind::InvalidData, "it names what it does not have")
+            })?;
+            recalled.insert(arn, Watch { asked, watcher });
+        }
+        self.watches = recalled;
+        Ok(())
+    }
+
+    fn weight(&self) -> u64 {
+        self.watches.values().map(|watch| watch.watcher.cells() as u64).sum()
     }
 }
 
@@ -169,16 +204,23 @@ mod tests {
         vec![InsightSelector { insight_type, event_categories: vec![InsightCategory::Management] }]
     }
 
-    #[tokio::test]
-    async fn a_burst_after_a_quiet_week_is_delivered_with_its_start_and_its_end() {
+    fn open(folder: &Path, clock: &Arc<Hands>) -> Service {
+        let disk = Arc::new(LocalDisk::open(&folder.join("state")).unwrap());
+        let place = BucketPlace::Folders(folder.join("buckets"));
+        let stores = Arc::new(Stores::new(BTreeMap::new(), Some(place)));
+        let clock: Arc<dyn Clock> = Arc::<Hands>::clone(clock);
+        let service = Service::open(World::new(disk, stores, clock), Settings::default()).unwrap();
+        service.set_insights(Box::new(Unusual::default())).unwrap();
+        service
+    }
+
+    /// The server is restarted after the quiet week, with or without a planned end, and amid the burst.
+    async fn burst(is_planned: bool) {
         let folder = tempfile::tempdir().unwrap();
         let buckets = folder.path().join("buckets");
         std::fs::create_dir_all(buckets.join("trail-logs-example")).unwrap();
         let clock = Arc::new(Hands(AtomicI64::new(1_768_471_200_000_000)));
-        let disk = Arc::new(LocalDisk::open(&folder.path().join("state")).unwrap());
-        let stores = Arc::new(Stores::new(BTreeMap::new(), Some(BucketPlace::Folders(buckets.clone()))));
-        let service = Service::open(World::new(disk, stores, clock.clone()), Settings::default()).unwrap();
-        service.set_insights(Box::new(Unusual::default()));
+        let mut service = open(folder.path(), &clock);
         let caller = Caller { account: "111122223333".to_owned(), region: "eu-west-1".to_owned() };
         let request = CreateTrail {
             name: "main".to_owned(),
@@ -191,10 +233,19 @@ mod tests {
         service.turn().await.unwrap();
         service.accept(&[event("CreateBucket")]).unwrap();
         service.turn().await.unwrap();
+        if is_planned {
+            service.flush().await.unwrap();
+        }
+        drop(service);
         clock.0.fetch_add(7 * 24 * 60 * MINUTE, Ordering::SeqCst);
+        service = open(folder.path(), &clock);
         service.accept(&vec![event("DeleteBucket"); 200]).unwrap();
         let mut states = Vec::new();
-        for _ in 0..45 {
+        for minute in 0..45 {
+            if minute % 10 == 3 {
+                drop(service);
+                service = open(folder.path(), &clock);
+            }
             let head = service.head();
             service.turn().await.unwrap();
             if service.head() > head {
@@ -210,6 +261,26 @@ mod tests {
         let mut found = Vec::new();
         insight_files(&buckets, &mut found);
         assert_eq!(found.len(), 2, "{found:?}");
+    }
+
+    #[tokio::test]
+    async fn a_burst_after_a_quiet_week_is_delivered_with_its_start_and_its_end_over_restarts() {
+        burst(true).await;
+        burst(false).await;
+    }
+
+    #[test]
+    fn what_was_learned_is_refused_if_it_is_damaged() {
+        let mut unusual = Unusual::default();
+        let terms = Terms { arn: "arn".to_owned(), insights: asked(), ..Terms::default() };
+        unusual.observe(&[&terms], &[event("CreateBucket")], 0);
+        let memory = String::from_utf8(unusual.memory().unwrap()).unwrap();
+        assert_eq!(unusual.weight(), 0, "an event without a time counts for nothing");
+        let mut woken = Unusual::default();
+        woken.recall(memory.as_bytes()).unwrap();
+        assert_eq!(woken.memory().unwrap(), memory.as_bytes());
+        assert!(woken.recall(&memory.as_bytes()[1..]).is_err());
+        assert!(woken.recall(memory.replace(r#""spans":[]"#, r#""spans":[[7,7,1,2]]"#).as_bytes()).is_err());
     }
 
     #[test]

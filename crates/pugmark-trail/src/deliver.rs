@@ -247,9 +247,19 @@ impl Deliveries {
 
     /// The first event that anybody needs; `head` if none.
     pub fn needed(&self, head: u64) -> u64 {
+        self.first_of(head, |_| true)
+    }
+
+    /// The first event that anybody but the reader `other` needs; `head` if none.
+    pub fn awaited(&self, other: &str, head: u64) -> u64 {
+        self.first_of(head, |name| name != other)
+    }
+
+    fn first_of(&self, head: u64, counts: impl Fn(&str) -> bool) -> u64 {
         let open = self.routes.values().filter(|route| route.closed.is_none()).map(|route| route.taken);
         let cuts = self.routes.values().flat_map(|route| route.cuts.values()).map(|cut| cut.from);
-        open.chain(cuts).chain(self.readers.values().copied()).min().unwrap_or(head).min(head)
+        let readers = self.readers.iter().filter(|(name, _)| counts(name)).map(|(_, position)| *position);
+        open.chain(cuts).chain(readers).min().unwrap_or(head).min(head)
     }
 
     /// The time for what happens now: whole seconds, never before what is written down.

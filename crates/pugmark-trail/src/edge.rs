@@ -38,6 +38,21 @@ pub trait Insights: Send {
     /// are those that look for unusual activity. Events may come again after
     /// a restart; equal activity must then give records with equal `eventID`s.
     fn observe(&mut self, trails: &[&Terms], events: &[String], now: i64) -> Vec<InsightRecord>;
+
+    /// What it knows now, to be recalled after a restart.
+    ///
+    /// # Errors
+    /// If it cannot be written down.
+    fn memory(&mut self) -> io::Result<Vec<u8>>;
+
+    /// Knows again what it knew. Called before the first look.
+    ///
+    /// # Errors
+    /// If `memory` is damaged; it knows nothing then.
+    fn recall(&mut self, memory: &[u8]) -> io::Result<()>;
+
+    /// About how many events are as much work as keeping its memory.
+    fn weight(&self) -> u64;
 }
 
 /// An Insights record for one trail.

@@ -27,6 +27,7 @@ mod journal;
 mod keys;
 mod ledger;
 mod name;
+mod observe;
 mod recent;
 mod record;
 mod rest;

@@ -17,12 +17,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::bucket::{BucketFault, Object};
 use crate::config::{Caller, CreateTrail, EventConfiguration, Tag, Trail, UpdateTrail};
 use crate::deliver::Progress;
-use crate::edge::{InsightRecord, Insights, ServiceError, Settings, World};
+use crate::edge::{InsightRecord, ServiceError, Settings, World};
 use crate::error::{TrailError, TrailErrorKind as Kind};
 use crate::journal::{Entry, Journal};
 use crate::keys::{KeyFolder, KeyRecord};
 use crate::ledger::{Ledger, Record, State};
 use crate::name::{check_bucket, check_prefix};
+use crate::observe::{Observer, READER};
 use crate::recent::{RECENT_MAX, Recent};
 use crate::record::{RecordFault, Taken, take};
 use crate::rest::Rest;
@@ -63,7 +64,7 @@ pub struct Service {
     pub(crate) errors: Mutex<BTreeMap<String, Errors>>,
     recent: Mutex<Recent>,
     pub(crate) rest: Mutex<Rest>,
-    pub(crate) insights: Mutex<Option<Box<dyn Insights>>>,
+    pub(crate) observer: Mutex<Option<Observer>>,
     /// One turn at a time.
     pub(crate) turning: tokio::sync::Mutex<()>,
 }
@@ -95,14 +96,9 @@ impl Service {
             errors: Mutex::default(),
             recent,
             rest: Mutex::default(),
-            insights: Mutex::default(),
+            observer: Mutex::default(),
             turning: tokio::sync::Mutex::default(),
         })
-    }
-
-    /// Sets what finds unusual activity.
-    pub fn set_insights(&self, insights: Box<dyn Insights>) {
-        *lock(&self.insights) = Some(insights);
     }
 
     /// Takes events in. Each has an answer of its own, in order; all that
@@ -211,9 +207,10 @@ impl Service {
         lock(&self.ledger).state().deliveries.readers.get(name).copied()
     }
 
-    /// The first event that a trail or a reader still needs.
+    /// The first event that a trail or a reader still waits for. What Insights were shown already
+    /// is kept for them, but waits for nothing.
     pub fn undelivered(&self) -> u64 {
-        lock(&self.ledger).state().deliveries.needed(self.journal.head())
+        lock(&self.ledger).state().deliveries.awaited(READER, self.journal.head())
     }
 
     /// The trails as they are now.

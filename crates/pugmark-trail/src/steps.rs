@@ -29,11 +29,13 @@ pub enum Step {
     Advance,
     /// Segments that nobody needs are removed.
     Collect,
+    /// What was learned for Insights is kept.
+    KeepInsights,
 }
 
 impl Step {
     /// All of them, in order.
-    pub const ALL: [Step; 11] = [
+    pub const ALL: [Step; 12] = [
         Step::Accept,
         Step::JournalAppend,
         Step::JournalSync,
@@ -45,6 +47,7 @@ impl Step {
         Step::PutDigest,
         Step::Advance,
         Step::Collect,
+        Step::KeepInsights,
     ];
 }
 

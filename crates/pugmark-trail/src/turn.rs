@@ -14,15 +14,12 @@ use crate::chaos::{Fault, second_key, tamper};
 use crate::deliver::{Cut, Due, Plan, Progress, PutFile};
 use crate::edge::ServiceError;
 use crate::files::{LogFile, digest, digest_key, gzip, log_files};
-use crate::journal::Entry;
 use crate::ledger::Record;
 use crate::service::{Service, lock};
 use crate::status::Errors;
 use crate::steps::Step;
 use crate::terms::Terms;
 
-/// What insights are called among the readers of the journal.
-const READER: &str = "insights";
 /// Digests that one turn catches up with.
 const DIGESTS_MAX: usize = 1_000;
 
@@ -92,46 +89,13 @@ impl Service {
             ledger.commit(records)?;
             lock(&self.rest).wake();
         }
-        self.turn().await
+        let turn = self.turn().await?;
+        self.keep_insights(self.world.clock.now())?;
+        Ok(turn)
     }
 
-    fn commit(&self, steps: Vec<Progress>) -> io::Result<()> {
+    pub(crate) fn commit(&self, steps: Vec<Progress>) -> io::Result<()> {
         lock(&self.ledger).commit(steps.into_iter().map(Record::Progressed).collect())
-    }
-
-    /// Shows the newest events to what finds unusual activity; what it finds
-    /// is accepted for its trail. Answers what was wrong with records that are not valid.
-    fn observe(&self, now: i64) -> io::Result<Vec<String>> {
-        let mut insights = lock(&self.insights);
-        let Some(insights) = insights.as_mut() else { return Ok(Vec::new()) };
-        let (trails, from) = {
-            let ledger = lock(&self.ledger);
-            let deliveries = &ledger.state().deliveries;
-            let open = deliveries.routes.values().filter(|route| route.closed.is_none());
-            let looking = open.filter(|route| !route.terms.insights.is_empty());
-            let trails: Vec<Terms> = looking.map(|route| route.terms.clone()).collect();
-            (trails, deliveries.readers.get(READER).copied())
-        };
-        let head = self.journal.head();
-        if trails.is_empty() {
-            // Nobody asks: nothing is read, and what was watched is forgotten.
-            insights.observe(&[], &[], now);
-            if from.is_some_and(|from| from != head) {
-                self.commit(vec![Progress::Reader { name: READER.to_owned(), position: head }])?;
-            }
-            return Ok(Vec::new());
-        }
-        let from = from.unwrap_or(head);
-        let run = self.journal.read(from, u64::MAX)?;
-        let position = from + run.len() as u64;
-        let is_plain = |(_, entry): (u64, Entry)| entry.only_for.is_none().then_some(entry.event);
-        let events: Vec<String> = run.into_iter().filter_map(is_plain).collect();
-        let found = insights.observe(&trails.iter().collect::<Vec<_>>(), &events, now);
-        let faults = self.accept_found(found)?;
-        if lock(&self.ledger).state().deliveries.readers.get(READER) != Some(&position) {
-            self.commit(vec![Progress::Reader { name: READER.to_owned(), position }])?;
-        }
-        Ok(faults)
     }
 
     fn cut(&self, now: i64) -> io::Result<()> {

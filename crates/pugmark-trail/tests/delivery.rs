@@ -344,14 +344,27 @@ async fn a_missing_file_is_missed_and_a_late_one_comes() {
     }
 }
 
-/// Says the same of any event.
-struct Alarm;
+/// Says the same of any event, and learns nothing.
+struct Alarm(&'static str);
+
+const RECORD: &str = r#"{"eventVersion":"1.09","eventTime":"2026-01-15T10:00:00Z","eventID":"00000000-0000-4000-8000-000000000009","awsRegion":"eu-west-1","eventType":"AwsCloudTrailInsight","eventCategory":"Insight"}"#;
 
 impl Insights for Alarm {
     fn observe(&mut self, trails: &[&Terms], events: &[String], _now: i64) -> Vec<InsightRecord> {
-        let event = r#"{"eventVersion":"1.09","eventTime":"2026-01-15T10:00:00Z","eventID":"00000000-0000-4000-8000-000000000009","awsRegion":"eu-west-1","eventType":"AwsCloudTrailInsight","eventCategory":"Insight"}"#;
-        let record = |terms: &&Terms| InsightRecord { trail: terms.arn.clone(), event: event.to_owned() };
+        let record = |terms: &&Terms| InsightRecord { trail: terms.arn.clone(), event: self.0.to_owned() };
         if events.is_empty() { Vec::new() } else { trails.iter().map(record).collect() }
+    }
+
+    fn memory(&mut self) -> std::io::Result<Vec<u8>> {
+        Ok(Vec::new())
+    }
+
+    fn recall(&mut self, _memory: &[u8]) -> std::io::Result<()> {
+        Ok(())
+    }
+
+    fn weight(&self) -> u64 {
+        0
     }
 }
 
@@ -360,7 +373,7 @@ async fn unusual_activity_is_delivered_to_the_trail_that_looks_for_it() {
     let bench = Bench::new(Settings::default());
     let service = bench.open();
     begin(&service, CreateTrail::default()).await;
-    service.set_insights(Box::new(Alarm));
+    service.set_insights(Box::new(Alarm(RECORD))).unwrap();
     let insight = InsightSelector { insight_type: InsightType::ApiCallRateInsight, event_categories: vec![] };
     service.put_insights(&caller(), "main", vec![insight]).unwrap();
     service.turn().await.unwrap();
@@ -372,23 +385,15 @@ async fn unusual_activity_is_delivered_to_the_trail_that_looks_for_it() {
     assert_eq!(found, 1);
 }
 
-/// Finds what is no record.
-struct FalseAlarm;
-
-impl Insights for FalseAlarm {
-    fn observe(&mut self, trails: &[&Terms], _events: &[String], _now: i64) -> Vec<InsightRecord> {
-        trails.iter().map(|terms| InsightRecord { trail: terms.arn.clone(), event: "{".to_owned() }).collect()
-    }
-}
-
 #[tokio::test]
 async fn a_finding_that_is_no_record_is_told_and_holds_up_nothing() {
     let bench = Bench::new(Settings::default());
     let service = bench.open();
     begin(&service, CreateTrail::default()).await;
-    service.set_insights(Box::new(FalseAlarm));
+    service.set_insights(Box::new(Alarm("{"))).unwrap();
     let insight = InsightSelector { insight_type: InsightType::ApiCallRateInsight, event_categories: vec![] };
     service.put_insights(&caller(), "main", vec![insight]).unwrap();
+    service.turn().await.unwrap();
     service.accept(&[event("RunInstances")]).unwrap();
     bench.pass(HOUR / 2);
     let turn = service.turn().await.unwrap();

@@ -12,9 +12,14 @@ const BATCH_BYTES_MAX: usize = 64 << 20;
 /// Records of a batch.
 const RECORDS_MAX: usize = 100_000;
 
-/// The body uncompressed: what it is, its first bytes say.
+/// True if the body is gzip: its first bytes say so.
+pub(super) fn is_packed(body: &[u8]) -> bool {
+    body.starts_with(&[0x1f, 0x8b])
+}
+
+/// The body uncompressed.
 pub(super) fn inflated(body: &[u8]) -> Result<Cow<'_, [u8]>, ApiFault> {
-    if !body.starts_with(&[0x1f, 0x8b]) {
+    if !is_packed(body) {
         return Ok(Cow::Borrowed(body));
     }
     pugmark_source::inflate_gzip(body, BATCH_BYTES_MAX).map(Cow::Owned).map_err(|fault| {

@@ -5,17 +5,19 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
 #![expect(clippy::panic, reason = "a test that cannot go on fails there")]
 
+mod census;
 mod check;
 mod disk;
 mod sim;
 mod world;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pugmark_trail::{Caller, CreateTrail, Service, Settings, Step, UpdateTrail};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
+use crate::census::Census;
 use crate::check::{check_chain, delivered};
 use crate::disk::{DAMAGES, Damage};
 use crate::world::{MINUTE, Parts};
@@ -35,6 +37,8 @@ pub(crate) struct Run {
     pub(crate) offered: BTreeSet<String>,
     pub(crate) acked: BTreeSet<String>,
     next: u64,
+    /// True if the trail looks for Insights all the time.
+    is_counted: bool,
 }
 
 impl Run {
@@ -50,6 +54,7 @@ impl Run {
             offered: BTreeSet::new(),
             acked: BTreeSet::new(),
             next: seed << 20,
+            is_counted: false,
         }
     }
 
@@ -62,7 +67,13 @@ impl Run {
         while self.service.is_none() {
             let settings = Settings { segment_bytes_max: 2_000, ..Settings::default() };
             match Service::open(self.parts.world(), settings) {
-                Ok(service) => self.service = Some(service),
+                Ok(service) => match service.set_insights(Box::new(Census::default())) {
+                    Ok(()) => self.service = Some(service),
+                    Err(error) => {
+                        assert!(self.parts.fuse.is_out(), "{error}");
+                        self.crash();
+                    }
+                },
                 Err(error) => {
                     assert!(self.parts.fuse.is_out(), "cannot open: {error}");
                     self.crash();
@@ -201,7 +212,11 @@ impl Run {
             self.turn();
         }
         let objects = self.parts.store.objects.lock().unwrap().clone();
-        let delivered = delivered(&objects);
+        let (reports, delivered): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            delivered(&objects).into_iter().partition(|(id, _)| id.starts_with(census::MARK));
+        if self.is_counted {
+            census::check(&reports.into_iter().collect::<Vec<_>>(), self.acked.len());
+        }
         for (id, times) in &delivered {
             assert_eq!(*times, 1, "{id} was delivered more than once");
             assert!(self.offered.contains(id), "{id} was never offered");
@@ -220,7 +235,11 @@ impl Run {
 /// Three hours of a trail.
 fn three_hours(mut run: Run) -> u64 {
     run.create();
+    run.surely(|service| service.put_insights(&Run::caller(), "main", census::asked()));
     run.surely(|service| service.start_logging(&Run::caller(), "main"));
+    run.is_counted = true;
+    // The first look says from where on is counted.
+    run.turn();
     for step in 0..36 {
         if step % 5 != 4 {
             run.accept(step % 4 + 1);

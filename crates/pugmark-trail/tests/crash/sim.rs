@@ -7,6 +7,7 @@ use pugmark_trail::UpdateTrail;
 use rand::Rng as _;
 
 use crate::Run;
+use crate::census;
 use crate::disk::DAMAGES;
 
 /// Simulated days in a plain run of the tests, and how long they may take.
@@ -17,6 +18,7 @@ const TIME_MAX: Duration = Duration::from_secs(12);
 fn day(seed: u64) {
     let mut run = Run::new(u64::MAX, seed, DAMAGES[seed as usize % 3]);
     run.create();
+    run.surely(|service| service.put_insights(&Run::caller(), "main", census::asked()));
     run.surely(|service| service.start_logging(&Run::caller(), "main"));
     let mut away_until = 0;
     for minute in 0..1_440 {
