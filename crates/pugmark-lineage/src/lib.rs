@@ -53,8 +53,8 @@ pub use arn::Arn;
 pub use caller::{ActorClass, Caller};
 pub use cause::{Cause, Causes, Request, Why};
 pub use clusters::{
-    Alarm, Change, Cluster, Clusters, Hand, Happening, LifeState, NodeActivity, Outcome, Part, PodActivity,
-    PodRight, ServiceCall, SubjectKind, Visit, Who,
+    AccessMode, Alarm, Change, Cluster, Clusters, Door, DoorKind, Hand, Happening, LifeState, NodeActivity,
+    Outcome, Part, PodActivity, PodRight, ServiceCall, SubjectKind, Visit, Who,
 };
 pub use columns::{LineageColumns, LineageOnce};
 pub use contain::{Contain, Containment, LEGACIES_MAX, Legacy, LegacyKind, Revocation, TOUCHED_MAX};

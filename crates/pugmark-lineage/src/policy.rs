@@ -106,7 +106,10 @@ impl<'a> Needs<'a> {
             .and_then(|code| Denial::read(code, row.text(Leaf::ErrorMessage).unwrap_or_default()));
         if let Some(denial) = denial {
             let ours = match needed {
-                Needed::Action(prefix, action) => format!("{prefix}:{action}"),
+                // Which of two it was, the refusal itself says where it says anything.
+                Needed::Action(prefix, action) | Needed::Both(prefix, [action, _]) => {
+                    format!("{prefix}:{action}")
+                }
                 Needed::Nothing | Needed::Untold => event,
             };
             let action = denial.action.clone().unwrap_or(ours);
@@ -116,13 +119,18 @@ impl<'a> Needs<'a> {
         match needed {
             Needed::Nothing => self.least.free += 1,
             Needed::Untold => count(&mut self.least.untold, event),
-            Needed::Action(prefix, action) => {
-                let needed = format!("{prefix}:{action}");
-                match row.text(Leaf::IdentityInvokedBy) {
-                    Some(service) => count(&mut self.least.through, (service.to_owned(), needed)),
-                    None => self.least.actions.entry(needed).or_default().take(prefix, action, &record),
-                }
+            Needed::Action(prefix, action) => self.take(prefix, action, row, &record),
+            Needed::Both(prefix, actions) => {
+                actions.into_iter().for_each(|action| self.take(prefix, action, row, &record));
             }
+        }
+    }
+
+    fn take(&mut self, prefix: &str, action: &str, row: Row<'_>, record: &Value) {
+        let needed = format!("{prefix}:{action}");
+        match row.text(Leaf::IdentityInvokedBy) {
+            Some(service) => count(&mut self.least.through, (service.to_owned(), needed)),
+            None => self.least.actions.entry(needed).or_default().take(prefix, action, record),
         }
     }
 

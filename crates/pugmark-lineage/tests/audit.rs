@@ -4,6 +4,7 @@
 
 mod trail;
 
+use proptest::prelude::*;
 use pugmark_lineage::audit::{AuditLog, Entry, EntrySource, Fusion};
 use pugmark_lineage::{Confidence, Lineage, Rows};
 use serde_json::{Value, json};
@@ -221,4 +222,73 @@ fn the_timeline_is_by_time_and_has_the_requests_to_eks_too() {
     let sources: Vec<&str> = entries.iter().map(|entry| entry.source.as_str()).collect();
     assert_eq!(sources, ["cloudtrail", "cloudtrail", "authenticator", "kubernetes"]);
     assert!(entries.iter().all(|entry| entry.actor.is_some()));
+}
+
+#[test]
+fn a_change_of_aws_auth_names_whom_it_lets_in() {
+    let records = records();
+    let lineage = lineage(&records);
+    let roles = format!(
+        "- rolearn: arn:aws:iam::{ACCOUNT}:role/ops\n  username: ops\n  groups:\n  - system:masters\n"
+    );
+    let body = json!({"data": {"mapRoles": roles}});
+    let mut change =
+        request("a-1", 100, &aws_user("dev", "alice", Some(KEY)), "patch", ("configmaps", "aws-auth"), body);
+    change["objectRef"]["namespace"] = json!("kube-system");
+    let entries = fused(&lineage, &log(&[change]), &records);
+    let told = entries.iter().find(|entry| entry.source == EntrySource::Kubernetes).expect("it is told");
+    assert_eq!(told.object, format!("configmaps kube-system/aws-auth: arn:aws:iam::{ACCOUNT}:role/ops"));
+    assert_eq!(told.actor.as_deref(), Some(format!("user/alice@{ACCOUNT}").as_str()));
+}
+
+/// Lines of an audit log in which objects, callers and times meet often.
+fn audit_line() -> impl Strategy<Value = String> {
+    (0..6_u8, 0..4_u32, 0..60_u32, 0..3_u8).prop_map(|(kind, name, second, stage)| {
+        let controller = |name: &str| json!({"username": format!("system:serviceaccount:kube-system:{name}")});
+        let (set, pod) = (format!("api-{name}"), format!("api-{name}-x2b4z"));
+        let dev = aws_user("dev", "alice", (name > 1).then_some(KEY));
+        let id = format!("a-{kind}-{name}-{second}");
+        let mut line = match kind {
+            0 => request(&id, second, &dev, "delete", ("pods", &pod), Value::Null),
+            1 => request(&id, second, &aws_user("deploy", "ci", Some(CI_KEY)), "create", ("deployments", "api"), Value::Null),
+            2 => request(&id, second, &controller("deployment-controller"), "create", ("replicasets", &set), owned_by("Deployment", "api")),
+            3 => request(&id, second, &controller("replicaset-controller"), "create", ("pods", &pod), owned_by("ReplicaSet", &set)),
+            4 => request(&id, second, &json!({"username": "system:serviceaccount:shop:api"}), "create", ("secrets", "s"), Value::Null),
+            _ => {
+                return format!(
+                    "time=\"{}\" level=info msg=\"STS response\" accesskeyid={KEY} arn=\"arn:aws:sts::{ACCOUNT}:assumed-role/dev/alice\" client=\"10.0.0.{name}:1\"",
+                    at(second)
+                );
+            }
+        };
+        if stage == 0 {
+            line["stage"] = json!("RequestReceived");
+        }
+        line.to_string()
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(96) })]
+
+    #[test]
+    fn neither_order_nor_split_of_either_log_can_be_seen(
+        (lines, shuffled) in prop::collection::vec(audit_line(), 1..25)
+            .prop_flat_map(|lines| (Just(lines.clone()), Just(lines).prop_shuffle())),
+        order in Just(records()).prop_shuffle(),
+        files in 1..5_usize,
+    ) {
+        let read = |lines: &[String]| {
+            let mut log = AuditLog::default();
+            log.read(lines.join("\n").as_bytes(), "/aws/eks/prod/cluster", None);
+            log
+        };
+        let whole = fused(&lineage(&records()), &read(&lines), &records());
+        let parts = shuffled.chunks(shuffled.len().div_ceil(files)).map(read);
+        let merged = parts.fold(AuditLog::default(), |mut all, part| {
+            all.merge(part);
+            all
+        });
+        prop_assert_eq!(whole, fused(&lineage(&order), &merged, &order));
+    }
 }

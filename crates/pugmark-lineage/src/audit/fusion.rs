@@ -263,7 +263,7 @@ impl<'a> Fusion<'a> {
                 .or_else(|| of_itself(&event.user)),
             confidence: joined.as_ref().map(|joined| joined.confidence),
             verb: event.verb.clone(),
-            object: event.object.text(),
+            object: told(event),
             decision: forbidden.or(code).or_else(|| event.decision.clone()).unwrap_or_default(),
             because,
             address: event.address.clone(),
@@ -372,5 +372,19 @@ impl Fusion<'_> {
             self.log.events.iter().any(|event| event.cluster.as_deref() == Some(cluster.name.as_str()))
         };
         self.lineage.clusters().all.iter().filter(named)
+    }
+}
+
+/// What a request is about; of a change of `aws-auth` also the principals that it lets in from then on.
+fn told(event: &AuditEvent) -> String {
+    let text = event.object.text();
+    let object = &event.object;
+    let place = (object.resource.as_str(), object.namespace.as_str(), object.name.as_str());
+    let is_map = place == ("configmaps", "kube-system", "aws-auth");
+    match &event.made {
+        Some(made) if is_map && !made.principals.is_empty() => {
+            format!("{text}: {}", made.principals.join(", "))
+        }
+        _ => text,
     }
 }

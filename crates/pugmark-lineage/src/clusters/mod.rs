@@ -11,6 +11,7 @@
 
 mod alarm;
 mod cluster;
+mod doors;
 mod facts;
 mod happening;
 mod lives;
@@ -22,6 +23,7 @@ mod workloads;
 
 pub use alarm::Alarm;
 pub use cluster::{Cluster, Clusters, LifeState, Part, ServiceCall, Visit};
+pub use doors::{AccessMode, Door, DoorKind};
 pub(crate) use facts::ClusterFacts;
 pub use happening::{Happening, Outcome, Who};
 pub use operations::{Change, SubjectKind};

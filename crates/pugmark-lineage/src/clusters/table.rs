@@ -21,7 +21,7 @@ enum Read {
 }
 
 /// Columns of the table `clusters`: name, content, meaning.
-const COLUMNS: [(&str, Read, &str); 28] = [
+const COLUMNS: [(&str, Read, &str); 30] = [
     ("account", Read::Text(|c, _| Some(c.account.clone())), "account that owns it"),
     ("region", Read::Text(|c, _| Some(c.region.clone())), "its Region"),
     ("cluster", Read::Text(|c, _| Some(c.name.clone())), "its name"),
@@ -49,6 +49,12 @@ const COLUMNS: [(&str, Read, &str); 28] = [
     ("fargate_profiles", Read::List(|c| parts(c, SubjectKind::FargateProfile)), "Fargate profiles ever made"),
     ("add_ons", Read::List(|c| parts(c, SubjectKind::AddOn)), "add-ons ever made"),
     ("access_entries", Read::List(|c| parts(c, SubjectKind::AccessEntry)), "principals let in"),
+    (
+        "access_mode",
+        Read::Text(|c, _| c.access_mode().map(|mode| mode.as_str().to_owned())),
+        "how access is decided, as last asked for",
+    ),
+    ("doors", Read::List(doors), "principals that may enter, as far as the records tell"),
     ("pod_identities", Read::List(|c| parts(c, SubjectKind::PodIdentity)), "service accounts given roles"),
     (
         "changes",
@@ -63,6 +69,11 @@ const COLUMNS: [(&str, Read, &str); 28] = [
         "calls that EKS made for it by itself",
     ),
 ];
+
+fn doors(cluster: &Cluster) -> Vec<String> {
+    let open = cluster.doors().into_iter().filter(|door| door.closed.is_none());
+    open.map(|door| format!("{} ({})", door.principal, door.kind.as_str())).collect()
+}
 
 fn root(session: Session<'_>) -> String {
     session.actor().text().to_owned()

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use pugmark_event::format_time;
-use pugmark_lineage::{Cluster, Counts, Happening, Lineage, Outcome, ServiceCall, SubjectKind};
+use pugmark_lineage::{
+    AccessMode, Cluster, Counts, Door, Happening, LifeState, Lineage, Outcome, ServiceCall, SubjectKind,
+};
 use serde_json::{Value, json};
 
 use crate::printer::{Heading, Printer, Role, count_words, counted, escape, json_line, time_text};
@@ -41,6 +43,7 @@ pub(super) fn text(cluster: &Cluster, lineage: &Lineage, printer: &Printer) -> S
         }
     }
     changes(cluster, lineage, printer, &mut out);
+    doors(cluster, printer, &mut out);
     parts(cluster, lineage, &mut out, &time);
     visits(cluster, lineage, printer, &mut out);
     services(&cluster.service_calls, printer, &mut out);
@@ -96,6 +99,32 @@ fn changes(cluster: &Cluster, lineage: &Lineage, printer: &Printer, out: &mut St
         cluster.happenings.iter().partition(|happening| happening.outcome.is_failure());
     out.push_str(&table(printer, "changes", &headings, done.into_iter().map(row).collect()));
     out.push_str(&table(printer, "failed attempts", &headings, refused.into_iter().map(row).collect()));
+}
+
+/// Who may enter, and what of that no record tells.
+fn doors(cluster: &Cluster, printer: &Printer, out: &mut String) {
+    let time = |time: Option<i64>| time.map(|time| time_text(time, printer.zone()));
+    let row = |door: Door| {
+        vec![
+            Some(door.principal),
+            Some(door.kind.as_str().to_owned()),
+            Some(door.purpose).filter(|purpose| !purpose.is_empty()),
+            time(door.opened),
+            time(door.closed),
+        ]
+    };
+    let rows: Vec<_> = cluster.doors().into_iter().map(row).collect();
+    let is_hidden = cluster.has_hidden_doors() && cluster.state != LifeState::Refused;
+    let headings = ["principal", "by", "for", "since", "until"];
+    out.push_str(&table(printer, "who may enter", &headings, rows));
+    if is_hidden {
+        let mode = cluster.access_mode().map_or("unknown", AccessMode::as_str);
+        put!(
+            out,
+            "    authentication mode {mode}: the ConfigMap aws-auth may let in others, whom no event names; "
+        );
+        out.push_str("the cluster's audit log does (--audit)\n");
+    }
 }
 
 fn parts(cluster: &Cluster, lineage: &Lineage, out: &mut String, time: &impl Fn(Option<i64>) -> String) {
@@ -224,6 +253,11 @@ fn json(cluster: &Cluster, lineage: &Lineage) -> Value {
         "created": time(cluster.created), "deleted": time(cluster.deleted),
         "first": time(cluster.first_seen), "last": time(cluster.last_seen),
         "happenings": cluster.happenings.iter().map(happening).collect::<Vec<_>>(),
+        "access_mode": cluster.access_mode().map(AccessMode::as_str), "has_hidden_doors": cluster.has_hidden_doors(),
+        "doors": cluster.doors().iter().map(|door| json!({
+            "principal": door.principal, "by": door.kind.as_str(), "for": door.purpose,
+            "since": time(door.opened), "until": time(door.closed), "id": door.event,
+        })).collect::<Vec<_>>(),
         "visits": cluster.visits.iter().map(|visit| json!({
             "identity": visit.identity, "call": visit.call, "count": visit.count,
             "error": visit.error.as_ref().map(|(code, _)| code), "first": time(visit.first), "last": time(visit.last),
