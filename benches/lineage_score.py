@@ -1,16 +1,18 @@
 #!/usr/bin/env python3
 """Scores what Pugmark says about who and why against a generated trail's truth.
 
-    pugmark generate /tmp/trail --events 100000
+    pugmark generate /tmp/trail --events 100000 --audit-logs
     python3 benches/lineage_score.py /tmp/trail                        table to stdout
     python3 benches/lineage_score.py /tmp/trail --misses 20            and what was wrong
     python3 benches/lineage_score.py /tmp/trail --json FILE            and for machines
     python3 benches/lineage_score.py --truth T --events E --sessions S of files made before
 
-asks the product two things (`pugmark sql … --output jsonl`), never showing it truth.json:
+asks the product four things (`pugmark sql … --output jsonl`, `pugmark eks`), never showing it truth.json:
 
     events     eventid, accesskeyid, principalid, creationdate, session, actor, actor_type, cause, confidence
     sessions   SELECT * FROM sessions: session, access_key_id, issued_by_event, opener, depth, suspicions
+    clusters   eks TRAIL --output json: the lives of clusters with what was asked for, refused, and done by pods
+    timeline   eks TRAIL --audit LOGS --output jsonl: who was behind each entry of the clusters' own audit logs
 
 and compares (the truth's members are documented in crates/pugmark-sim/src/truth.rs):
 
@@ -24,6 +26,11 @@ parent         the credential by which it was issued (of those issued with one, 
 cause          the request because of which a service acted. `parameters`, `time`: what the record shows of it. Taking up a role
                (`session`) may have the true cause or none. An event that the truth does not list has no cause.
 theft          credentials in the wrong hands among the sessions that the product calls suspicious.
+life           clusters: that they were, who made and deleted them (`creator`, `deletion`: the event), their last version, node groups, the
+               requests that let someone in (`entry`: also identity providers whose cluster no record names), those that failed (`failure`), and pods
+               that worked in AWS, where a record tells their cluster.
+join           the actor behind an entry of an audit log, by whether it came with an access key (`key`) or was a pod's (`pod`; what pods
+               read is no part of the timeline, and not asked).
 
 Precision is right answers among answers, recall right answers among those that could be given.
 """
@@ -190,6 +197,71 @@ def score_thefts(score, truth, sessions):
                 score.add(f"theft {kind}", None, kind, key)
 
 
+def score_lives(score, truth, clusters):
+    said = collections.defaultdict(list)
+    for cluster in clusters:
+        said[cluster["account"], cluster["region"], cluster["name"]].append(cluster)
+    for life in truth["lives"]:
+        about = (life["account"], life["region"], life["name"], life["created_by"])
+        found = [one for one in said[about[:3]] if one.get("created_by_event") == life["created_by"]]
+        score.add("life found", 1, len(found) or None, about)
+        if not found:
+            continue
+        cluster = found[0]
+        score.add("life creator", life["creator"], cluster.get("created_by"), about)
+        score.add("life deletion", life["deleted_by"], cluster.get("deleted_by_event"), about)
+        score.add("life version", life["version"], cluster.get("version"), about)
+        happenings = cluster["happenings"]
+        of = lambda kind: {one["subject_name"] for one in happenings if one["subject"] == kind and not one["error"]}
+        compare(score, "life node group", set(life["nodegroups"]), of("node group"), about)
+        refused = {one["id"] for one in happenings if one["error"]}
+        compare(score, "life failure", set(life["failures"]), refused, about)
+        asked = {one["id"] for one in happenings if not one["error"]}
+        for entry in life["entries"]:
+            score.add("life entry", entry, entry if entry in asked else None, about)
+        account = life["account"]
+        pods = {f"pod/{cluster['name']}/{pod['namespace']}/{pod['service_account']}@{account}" for pod in cluster["pods"]}
+        # Of which cluster a pod is, no record may tell.
+        told = {pod for pod in life["pods"] if "/?/" not in pod}
+        compare(score, "life pod", told, pods, about)
+
+
+def compare(score, kind, expected, said, about):
+    for one in expected | said:
+        score.add(kind, one if one in expected else None, one if one in said else None, (about, one))
+
+
+def score_joins(score, truth, timeline):
+    said = {row["id"]: row for row in timeline if row["source"] == "kubernetes"}
+    for join in truth["joins"]:
+        kind = "join key" if join["access_key"] else "join pod"
+        row = said.get(join["audit_id"], {})
+        # What pods read is left out of the timeline; behind their own accounts nobody else stands.
+        if not row and not join["access_key"]:
+            continue
+        answer = row.get("actor") or (None if join["access_key"] else row.get("who"))
+        score.add(kind, join["actor"], answer, join["audit_id"])
+
+
+def eks(pugmark, trail, words, folder, name):
+    path = os.path.join(folder, name)
+    command = [pugmark, "eks", os.path.join(trail, "AWSLogs"), "-q", *words, "--to", path]
+    done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
+    if done.returncode != 0:
+        sys.exit(f"`{' '.join(command)}` failed:\n{done.stderr}")
+    return path
+
+
+def score_clusters(score, truth, asked, folder):
+    with open(eks(asked.pugmark, asked.trail, ["--output", "json"], folder, "clusters"), encoding="utf-8") as file:
+        clusters = json.load(file)["clusters"]
+    score_lives(score, truth, clusters)
+    logs = os.path.join(asked.trail, "k8s")
+    if os.path.isdir(logs):
+        words = ["--audit", logs, "--output", "jsonl"]
+        score_joins(score, truth, read(eks(asked.pugmark, asked.trail, words, folder, "timeline")))
+
+
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("trail", nargs="?", help="folder of a generated trail, with its truth.json")
@@ -209,12 +281,14 @@ def main():
     asked = arguments()
     with open(asked.truth or os.path.join(asked.trail, "truth.json"), encoding="utf-8") as file:
         truth = json.load(file)
+    score = Score()
     with tempfile.TemporaryDirectory() as folder:
         events = read(asked.events) if asked.events else ask(asked.pugmark, asked.trail, EVENTS, folder, "events")
         sessions = (
             read(asked.sessions) if asked.sessions else ask(asked.pugmark, asked.trail, SESSIONS, folder, "sessions")
         )
-    score = Score()
+        if asked.trail:
+            score_clusters(score, truth, asked, folder)
     by_join, answers = score_actors(score, truth, events)
     score_sessions(score, by_join, answers, sessions)
     score_causes(score, truth, events)

@@ -88,7 +88,10 @@ impl ClusterFacts {
         };
         if let Some(key) = ServiceKey::of(row) {
             *self.service.entry(key).or_default() += 1;
-            return;
+            // The access entries that it makes for nodes are doors like others.
+            if source != "eks.amazonaws.com" || operation(name).is_none() {
+                return;
+            }
         }
         match source {
             "eks.amazonaws.com" | "eks-auth.amazonaws.com" => self.read_eks(row, source, name),
