@@ -27,6 +27,8 @@ pub(crate) struct Attribution {
     pub(crate) owners: Owners,
     /// For each deed what it sets off, as bits of duties.
     duties: Vec<u128>,
+    /// For each deed what it does.
+    verbs: Vec<Verb>,
     by_token: Map<Token, Vec<u32>>,
     by_account: Map<Name, Vec<u32>>,
     by_shared: Map<Name, Vec<u32>>,
@@ -150,9 +152,10 @@ impl Attribution {
         let duties =
             deeds.iter().map(|deed| services::set_off_by(names.text(deed.source), names.text(deed.name)));
         let duties = duties.collect();
+        let verbs = deeds.iter().map(|deed| services::verb(names.text(deed.name))).collect();
         let owners = single_owners(owners, &names);
         let reasons = vec![None; deeds.len()];
-        let mut all = Attribution { names, deeds, owners, duties, reasons, ..Attribution::default() };
+        let mut all = Attribution { names, deeds, owners, duties, verbs, reasons, ..Attribution::default() };
         all.index();
         all.find_scheduled(&habits);
         // First by names alone; then with the sessions that those acts explain.
@@ -333,9 +336,10 @@ impl Attribution {
 
     fn by_names(&self, act: &Act<'_>, duties: u128, reach: &Reach) -> Vec<Candidate> {
         let mut candidates: Vec<Candidate> = Vec::new();
+        let window = services::windows(duties).0;
         for (matched, own, hops) in reach {
             let Some(places) = self.by_token.get(matched) else { continue };
-            for place in self.in_time(places, act).iter().rev().take(CANDIDATES_MAX) {
+            for place in self.in_time(places, act, window).iter().rev().take(CANDIDATES_MAX) {
                 if let Some(score) = self.score(act, duties, (*place, *matched), reach) {
                     let level = self.level(&self.deeds[*place as usize], *matched);
                     candidates.push(Candidate {
@@ -352,9 +356,9 @@ impl Attribution {
         candidates
     }
 
-    /// The deeds of `places` that are near enough in time for any duty.
-    fn in_time<'p>(&self, places: &'p [u32], act: &Act<'_>) -> &'p [u32] {
-        let first = act.time - i64::from(services::window_max()) * MICROS_PER_MINUTE;
+    /// The deeds of `places` that are near enough in time for a window in minutes.
+    fn in_time<'p>(&self, places: &'p [u32], act: &Act<'_>, window: u32) -> &'p [u32] {
+        let first = act.time - i64::from(window) * MICROS_PER_MINUTE;
         let last = act.time + slack(act);
         let start = places.partition_point(|place| self.deeds[*place as usize].time < first);
         let end = places.partition_point(|place| self.deeds[*place as usize].time <= last);
@@ -370,19 +374,21 @@ impl Attribution {
     ) -> Option<(u8, Level, bool)> {
         let deed = &self.deeds[place as usize];
         let set = duties & self.duties[place as usize];
+        if set == 0 {
+            return None;
+        }
         let is_unique = matched.noun.is_unique();
         // A request about a part of a thing is no worse than one about the whole: the later one counts.
         let level = match self.level(deed, matched) {
             Level::Near => Level::Exact,
             level => level,
         };
-        let fits = set != 0
-            && (is_unique || (deed.account == act.account && self.is_near(act, deed)))
+        let fits = (is_unique || (deed.account == act.account && self.is_near(act, deed)))
             && (is_unique || !deed.is_failed)
             && self.may_cause(act, place)
             && act.time - deed.time <= i64::from(services::windows(set).0) * MICROS_PER_MINUTE
             && !contradicts(deed, reach);
-        let affinity = affinity(services::verb(act.name), services::verb(self.names.text(deed.name)))?;
+        let affinity = affinity(services::verb(act.name), self.verbs[place as usize])?;
         let is_undone_late = affinity == UNDOING && act.time - deed.time > UNDONE_MINUTES * MICROS_PER_MINUTE;
         let fits = fits && !is_undone_late;
         fits.then_some((affinity, level, deed.time > act.time))
@@ -489,8 +495,8 @@ impl Attribution {
     fn confidence(&self, act: &Act<'_>, candidate: &Candidate) -> Confidence {
         let deed = &self.deeds[candidate.deed as usize];
         let is_given = deed.tokens.iter().any(|(token, is_answer)| *is_answer && *token == candidate.matched);
-        let both_make = services::verb(act.name) == Verb::Make
-            && services::verb(self.names.text(deed.name)) == Verb::Make;
+        let both_make =
+            services::verb(act.name) == Verb::Make && self.verbs[candidate.deed as usize] == Verb::Make;
         let is_late = candidate.score.2;
         if is_given && both_make && candidate.hops == 0 && candidate.matched.noun.is_unique() && !is_late {
             Confidence::Certain
@@ -534,13 +540,20 @@ impl Attribution {
     /// Requests of the right service and place, near enough in time to count without a name, that fit the act best.
     fn near(&self, act: &Act<'_>, duties: u128, reach: &Reach) -> Vec<u32> {
         let places = self.by_account.get(&act.account).map(Vec::as_slice).unwrap_or_default();
+        let window = services::windows(duties).1;
+        if window == 0 {
+            return Vec::new();
+        }
+        let verb = services::verb(act.name);
         let fits = |place: &u32| {
-            let deed = &self.deeds[*place as usize];
             let set = duties & self.duties[*place as usize];
-            let fit = affinity(services::verb(act.name), services::verb(self.names.text(deed.name)))?;
+            if set == 0 {
+                return None;
+            }
+            let deed = &self.deeds[*place as usize];
+            let fit = affinity(verb, self.verbs[*place as usize])?;
             let alone = i64::from(services::windows(set).1) * MICROS_PER_MINUTE;
-            let is_fit = set != 0
-                && alone > 0
+            let is_fit = alone > 0
                 && !deed.is_failed
                 && act.time - deed.time <= alone
                 && self.is_near(act, deed)
@@ -548,7 +561,7 @@ impl Attribution {
                 && !contradicts(deed, reach);
             is_fit.then_some((fit, *place))
         };
-        let near: Vec<(u8, u32)> = self.in_time(places, act).iter().filter_map(fits).collect();
+        let near: Vec<(u8, u32)> = self.in_time(places, act, window).iter().filter_map(fits).collect();
         let best = near.iter().map(|(fit, _)| *fit).min();
         near.into_iter().filter(|(fit, _)| Some(*fit) == best).map(|(_, place)| place).collect()
     }
