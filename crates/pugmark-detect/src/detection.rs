@@ -8,9 +8,10 @@ use std::sync::Arc;
 use pugmark_event::{EventBatch, Leaf, Projection};
 use rsigma_eval::result::{DetectionBody, ResultBody, RuleHeader};
 use rsigma_eval::{
-    EvaluationResult, Event, EventValue, RuleExplanation as Explanation, evaluate_rule, explain_rule,
+    EvaluationResult, Event, EventRef, EventValue, RuleExplanation as Explanation, evaluate_rule,
+    explain_rule,
 };
-use rsigma_parser::CorrelationType;
+use rsigma_parser::{ConditionOperator, CorrelationCondition, CorrelationRule, CorrelationType};
 use serde_json::{Value, json};
 
 use crate::dispatch::Memory;
@@ -305,8 +306,8 @@ fn correlate(rules: &RuleSet, matches: &[Match], sums: &mut Sums) -> Vec<Finding
         return Vec::new();
     }
     let mut engine = rules.correlation_engine();
-    let texts: HashMap<&str, &Arc<RuleText>> =
-        rules.correlations.iter().map(|(text, _)| (text.id.as_str(), text)).collect();
+    let correlations: HashMap<&str, &(Arc<RuleText>, CorrelationRule)> =
+        rules.correlations.iter().map(|loaded| (loaded.0.id.as_str(), loaded)).collect();
     let mut open: HashMap<(String, Vec<(String, String)>), Burst> = HashMap::new();
     let mut findings = Vec::new();
     for (place, found) in matches.iter().enumerate() {
@@ -319,7 +320,15 @@ fn correlate(rules: &RuleSet, matches: &[Match], sums: &mut Sums) -> Vec<Finding
             let (Some(body), Some(id)) = (result.as_correlation(), result.header.rule_id.as_deref()) else {
                 continue;
             };
-            let Some(text) = texts.get(id).filter(|text| !text.is_silent) else { continue };
+            let Some((text, rule)) = correlations.get(id).filter(|(text, _)| !text.is_silent) else {
+                continue;
+            };
+            let places = || body.event_refs.iter().flatten().rev().filter_map(place_of);
+            if !holds(rule, body.aggregated_value, || {
+                places().any(|at| has_number(rules, rule, &matches[at]))
+            }) {
+                continue;
+            }
             let key = (id.to_owned(), body.group_key.clone());
             let timespan = body.timespan_secs as i64 * 1_000_000;
             if let Some(burst) = open.get(&key)
@@ -341,8 +350,7 @@ fn correlate(rules: &RuleSet, matches: &[Match], sums: &mut Sums) -> Vec<Finding
                 burst.counted =
                     if burst.counted == 0 { body.aggregated_value as u64 } else { burst.counted + 1 };
             }
-            let refs = body.event_refs.iter().flatten().rev();
-            for known in refs.filter_map(|event| event.id.as_ref()?.parse::<usize>().ok()) {
+            for known in places() {
                 // Those before it were at hand at the last firing.
                 if !burst.places.insert(known) {
                     break;
@@ -354,6 +362,39 @@ fn correlate(rules: &RuleSet, matches: &[Match], sums: &mut Sums) -> Vec<Finding
     }
     findings.extend(open.into_values().map(|burst| burst.finding(matches)));
     findings
+}
+
+/// The place of a match that the engine of correlations refers to.
+fn place_of(event: &EventRef) -> Option<usize> {
+    event.id.as_ref()?.parse().ok()
+}
+
+/// What the evaluator leaves open: it fires percentiles whatever they are, and takes the sum and the average of
+/// no number for zero.
+fn holds(rule: &CorrelationRule, value: f64, has_number: impl FnOnce() -> bool) -> bool {
+    let CorrelationCondition::Threshold { predicates, .. } = &rule.condition else { return true };
+    match rule.correlation_type {
+        CorrelationType::ValuePercentile => predicates.iter().all(|(operator, bound)| {
+            let order = value.total_cmp(&(*bound as f64));
+            match operator {
+                ConditionOperator::Lt => order.is_lt(),
+                ConditionOperator::Lte => order.is_le(),
+                ConditionOperator::Gt => order.is_gt(),
+                ConditionOperator::Gte => order.is_ge(),
+                ConditionOperator::Eq => order.is_eq(),
+                ConditionOperator::Neq => order.is_ne(),
+            }
+        }),
+        CorrelationType::ValueSum | CorrelationType::ValueAvg => value != 0.0 || has_number(),
+        _ => true,
+    }
+}
+
+/// True if a match has a number where a correlation looks for one.
+fn has_number(rules: &RuleSet, rule: &CorrelationRule, found: &Match) -> bool {
+    let CorrelationCondition::Threshold { field: Some(fields), .. } = &rule.condition else { return false };
+    let is_asked = |field: u16| fields.contains(&rules.fields[usize::from(field)]);
+    found.fields.iter().any(|(field, text)| is_asked(*field) && text.trim().parse::<f64>().is_ok())
 }
 
 /// That a rule matched, as the engine of correlations is told.

@@ -9,8 +9,9 @@ use rsigma_eval::{
     CompiledRule, CorrelationConfig, CorrelationEngine, CorrelationEventMode, Engine, compile_rule,
 };
 use rsigma_parser::{
-    CorrelationCondition, CorrelationRule, Detection, FilterRule, FilterRuleTarget, LogSource, Modifier,
-    SigmaCollection, SigmaRule, SigmaString, SigmaValue, Status, parse_sigma_yaml,
+    ConditionOperator, CorrelationCondition, CorrelationRule, CorrelationType, Detection, FilterRule,
+    FilterRuleTarget, LogSource, Modifier, SigmaCollection, SigmaRule, SigmaString, SigmaValue, Status,
+    parse_sigma_yaml,
 };
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -183,7 +184,8 @@ impl Loader {
         for rule in all.rules {
             self.rule(rule, place, text, options);
         }
-        for correlation in all.correlations {
+        for mut correlation in all.correlations {
+            ask_for_all(&mut correlation);
             let id = id_of(correlation.id.as_deref(), text);
             let text = RuleText::of_correlation(&correlation, id, place);
             if let Err(error) = compile_correlation(&correlation) {
@@ -442,14 +444,24 @@ fn asked(correlations: &[Loaded<CorrelationRule>]) -> (HashMap<String, Asked>, V
     (by_name, fields)
 }
 
+/// A temporal correlation without a condition asks for all of its rules (Sigma 2.1, "Temporal"); the evaluator
+/// would take any one of them.
+fn ask_for_all(rule: &mut CorrelationRule) {
+    let distinct: HashSet<&str> = rule.rules.iter().map(String::as_str).collect();
+    let all = distinct.len() as u64;
+    if rule.correlation_type == CorrelationType::Temporal
+        && let CorrelationCondition::Threshold { predicates, .. } = &mut rule.condition
+        && *predicates == [(ConditionOperator::Gte, 1)]
+    {
+        *predicates = vec![(ConditionOperator::Gte, all)];
+    }
+}
+
 /// The greatest number that a correlation counts to.
 fn threshold(rule: &CorrelationRule) -> u64 {
     match &rule.condition {
         CorrelationCondition::Threshold { predicates, .. }
-            if matches!(
-                rule.correlation_type,
-                rsigma_parser::CorrelationType::EventCount | rsigma_parser::CorrelationType::ValueCount
-            ) =>
+            if matches!(rule.correlation_type, CorrelationType::EventCount | CorrelationType::ValueCount) =>
         {
             predicates.iter().map(|(_, count)| *count).max().unwrap_or(0)
         }
