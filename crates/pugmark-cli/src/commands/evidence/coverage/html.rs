@@ -19,16 +19,12 @@ pub(super) fn page(map: &Map, tally: &Tally) -> String {
             .gaps
             .iter()
             .map(|gap| {
-                let reason = match gap.reason.words() {
-                    words if words == "unexplained" => "! unexplained".to_owned(),
-                    words => words,
-                };
                 vec![
                     gap.place.account.clone(),
                     gap.place.region.clone(),
                     span_words(map, gap.slots),
                     (gap.slots.1 - gap.slots.0 + 1).to_string(),
-                    reason,
+                    gap.marked(),
                 ]
             })
             .collect();
@@ -85,7 +81,7 @@ fn cell(map: &Map, (place, slot): (&Place, i64), most: u64, body: &mut String) {
     let cell = map.places.get(place).and_then(|slots| slots.get(&slot)).copied().unwrap_or_default();
     let label = map.step.label(slot);
     if let Some(gap) = map.gap(place, (slot, slot)) {
-        let title = format!("{label}: no files, {} digests, {}", cell.digests, gap.reason.words());
+        let title = format!("{label}: no files, {} digests, {}", cell.digests, gap.words());
         put!(body, "<td class=\"h gap\" title=\"{}\">×</td>", html::text(&title));
         return;
     }

@@ -100,7 +100,7 @@ pub(super) enum Reason {
 
 impl Reason {
     /// The reason in words.
-    pub(super) fn words(&self) -> String {
+    fn words(&self) -> String {
         match self {
             Reason::Stopped(words) => words.clone(),
             Reason::Quiet => "digests came, without log files".to_owned(),
@@ -109,13 +109,31 @@ impl Reason {
     }
 }
 
-/// Slots without files between slots with files.
+/// Slots without files between slots with files, or after the last of them while others go on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Gap {
     pub(super) place: Place,
     /// First and last slot.
     pub(super) slots: (i64, i64),
     pub(super) reason: Reason,
+    /// True if no file of the place came after it.
+    pub(super) is_end: bool,
+}
+
+impl Gap {
+    /// The reason in words.
+    pub(super) fn words(&self) -> String {
+        match self.reason {
+            Reason::Unexplained if self.is_end => "unexplained: nothing after, while others go on".to_owned(),
+            _ => self.reason.words(),
+        }
+    }
+
+    /// The words for people, who are to look at what is unexplained.
+    pub(super) fn marked(&self) -> String {
+        let mark = if self.reason == Reason::Unexplained { "! " } else { "" };
+        format!("{mark}{}", self.words())
+    }
 }
 
 /// Everything that is known.
@@ -244,13 +262,25 @@ impl Map {
     /// Finds windows and gaps, once everything is counted.
     pub(super) fn close(&mut self) {
         self.windows = windows(&self.changes);
+        let full = |slots: &BTreeMap<i64, Cell>| -> Vec<i64> {
+            slots.iter().filter(|(_, cell)| !cell.is_bare()).map(|(slot, _)| *slot).collect()
+        };
+        let end = self.places.values().filter_map(|slots| full(slots).last().copied()).max();
         let mut gaps = Vec::new();
         for (place, slots) in &self.places {
-            let full: Vec<i64> =
-                slots.iter().filter(|(_, cell)| !cell.is_bare()).map(|(slot, _)| *slot).collect();
+            let full = full(slots);
+            let mut add = |slots: (i64, i64), is_end| {
+                let reason = self.reason(place, slots);
+                gaps.push(Gap { place: place.clone(), slots, reason, is_end });
+            };
             for pair in full.windows(2).filter(|pair| pair[1] > pair[0] + 1) {
-                let slots = (pair[0] + 1, pair[1] - 1);
-                gaps.push(Gap { place: place.clone(), slots, reason: self.reason(place, slots) });
+                add((pair[0] + 1, pair[1] - 1), false);
+            }
+            // The last slot of all is rarely whole: who lacks that one alone may only be quiet.
+            if let (Some(last), Some(end)) = (full.last(), end)
+                && *last + 1 < end
+            {
+                add((*last + 1, end), true);
             }
         }
         self.gaps = gaps;
@@ -369,6 +399,21 @@ mod tests {
     }
 
     #[test]
+    fn who_ends_before_others_do_has_a_gap() {
+        let gaps = |last: i32| {
+            let mut map = map(&[1, 2], &[]);
+            for day in 1..=last {
+                let other = Object { region: Some("us-east-1".to_owned()), ..object(day, ObjectKind::Log) };
+                map.object(&other, 10);
+            }
+            map.close();
+            map.gaps.iter().map(|gap| (gap.slots, gap.words())).collect::<Vec<_>>()
+        };
+        assert_eq!(gaps(3), []);
+        assert_eq!(gaps(5), [((3, 5), "unexplained: nothing after, while others go on".to_owned())]);
+    }
+
+    #[test]
     fn digests_explain_days_without_files() {
         let mut map = map(&[1, 4], &[1, 2, 3, 4]);
         map.close();
@@ -392,10 +437,7 @@ mod tests {
             id: String::new(),
         }];
         map.close();
-        assert_eq!(
-            map.gaps[0].reason.words(),
-            "StopLogging of trail `main` by alice at 1970-01-02T20:00:00Z"
-        );
+        assert_eq!(map.gaps[0].words(), "StopLogging of trail `main` by alice at 1970-01-02T20:00:00Z");
     }
 
     #[test]

@@ -2,8 +2,9 @@
 //! files, events and digests; where there are none; and who switched what.
 //!
 //! A trail delivers to a folder per account, Region and day. A day without a
-//! file between days with files is a gap: explained if somebody had stopped
-//! the trail, or if digests came without log files, else not.
+//! file between days with files is a gap, and so are the days after the last
+//! file while others go on: explained if somebody had stopped the trail, or if
+//! digests came without log files, else not.
 
 mod collect;
 mod html;

@@ -3,7 +3,7 @@
 use pugmark_event::{Tally, format_time};
 
 use super::super::changes::Change;
-use super::map::{Cell, LATE_MINUTES, Map, Place};
+use super::map::{Cell, Gap, LATE_MINUTES, Map, Place};
 use crate::printer::{
     Heading, Ink, Printer, Role, byte_words, count_words, counted, escape, json_string, time_text,
 };
@@ -148,17 +148,13 @@ fn gaps(map: &Map, printer: &Printer, out: &mut String) {
     let mut list: Vec<_> = map.gaps.iter().collect();
     list.sort_by_key(|gap| (gap.reason != super::map::Reason::Unexplained, gap.slots.0, gap.place.clone()));
     for gap in list.iter().take(LINES_SHOWN) {
-        let reason = match gap.reason.words() {
-            words if words == "unexplained" => "! unexplained".to_owned(),
-            words => words,
-        };
         table.row(
             vec![
                 Some(gap.place.account.clone()),
                 Some(gap.place.region.clone()),
                 Some(span_words(map, gap.slots)),
                 Some(count_words((gap.slots.1 - gap.slots.0 + 1) as u64)),
-                Some(reason),
+                Some(gap.marked()),
             ],
             out,
         );
@@ -311,7 +307,7 @@ pub(super) fn rows(map: &Map) -> (Columns, Vec<Vec<Option<String>>>) {
             }
         }
         for (slot, cell) in cells {
-            let gap = map.gap(place, (slot, slot)).map(|gap| gap.reason.words());
+            let gap = map.gap(place, (slot, slot)).map(Gap::words);
             let mut row =
                 vec![Some(place.account.clone()), Some(place.region.clone()), Some(map.step.label(slot))];
             row.extend(numbers(&cell).map(|number| Some(number.to_string())));
@@ -351,7 +347,7 @@ pub(super) fn json(map: &Map) -> String {
                 Some(map.step.label(gap.slots.0)),
                 Some(map.step.label(gap.slots.1)),
                 Some((gap.slots.1 - gap.slots.0 + 1).to_string()),
-                Some(gap.reason.words()),
+                Some(gap.words()),
             ]
         })
         .collect();
