@@ -98,7 +98,9 @@ impl Windows {
             return Covered::Nowhere;
         };
         if time < first + MINUTE {
-            return Covered::Before(chain);
+            // A chain may be shorter than what a name can tell: then the next digest may list it as well.
+            let may_be_after = time > first - MINUTE && time + LATENESS >= *last;
+            return if may_be_after { Covered::Pending(chain) } else { Covered::Before(chain) };
         }
         if time >= last + DUE {
             return Covered::After(chain);
@@ -150,6 +152,13 @@ mod tests {
         let coverage = one(&[(HOUR, 2 * HOUR)]);
         assert_eq!(at(&coverage, 4 * HOUR - 1), Covered::Pending(0));
         assert_eq!(at(&coverage, 4 * HOUR), Covered::After(0));
+    }
+
+    #[test]
+    fn a_chain_shorter_than_a_minute_does_not_say_before_or_after() {
+        let coverage = one(&[(HOUR + MINUTE / 8, HOUR + MINUTE / 2)]);
+        assert_eq!(at(&coverage, HOUR), Covered::Pending(0));
+        assert_eq!(at(&coverage, HOUR - MINUTE), Covered::Before(0));
     }
 
     #[test]

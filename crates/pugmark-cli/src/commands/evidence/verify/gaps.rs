@@ -59,3 +59,51 @@ fn words(change: &Change) -> String {
     let effect = effect.map(|effect| format!(" ({effect})")).unwrap_or_default();
     format!("{}{effect} by {} at {}", change.name, change.who, format_time(change.time))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn change(name: &str, account: &str, trail: &str) -> Change {
+        Change {
+            time: 0,
+            name: name.to_owned(),
+            trail: trail.to_owned(),
+            account: account.to_owned(),
+            region: "eu-west-1".to_owned(),
+            who: "mia".to_owned(),
+            effect: String::new(),
+            data_events: None,
+            selects_nothing: None,
+            error: None,
+            id: String::new(),
+        }
+    }
+
+    #[test]
+    fn the_trail_of_an_organization_is_switched_in_another_account_than_its_chains() {
+        let chain = ChainId {
+            account: "444455556666".to_owned(),
+            region: "us-east-1".to_owned(),
+            trail: "org".to_owned(),
+            home_region: "eu-west-1".to_owned(),
+            is_backfill: false,
+        };
+        let owners = change("StopLogging", "111122223333", "org");
+        assert!(is_about(&owners, &chain, true));
+        assert!(!is_about(&owners, &chain, false), "another account's trail of that name is another trail");
+        assert!(is_about(&change("StopLogging", "444455556666", "org"), &chain, false));
+        for other in [
+            change("StopLogging", "111122223333", "main"),
+            change("DescribeTrails", "111122223333", "org"),
+            Change { error: Some("AccessDenied".to_owned()), ..change("StopLogging", "111122223333", "org") },
+            Change { region: "us-east-1".to_owned(), ..change("StopLogging", "111122223333", "org") },
+        ] {
+            assert!(!is_about(&other, &chain, true), "{other:?}");
+        }
+        let validation =
+            Change { effect: "digests off".to_owned(), ..change("UpdateTrail", "111122223333", "org") };
+        assert!(is_about(&validation, &chain, true));
+        assert_eq!(words(&validation), "UpdateTrail (digests off) by mia at 1970-01-01T00:00:00Z");
+    }
+}
