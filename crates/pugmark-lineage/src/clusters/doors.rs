@@ -73,7 +73,7 @@ pub struct Door {
     pub kind: DoorKind,
     /// Time of the request that opened it, microseconds since 1970.
     pub opened: Option<i64>,
-    /// Time of the request that closed it; open as far as the records go if none.
+    /// Time of the request that closed it, or deleted the cluster; open as far as the records go if none.
     pub closed: Option<i64>,
     /// What it is for: the node group, Kubernetes groups, access policies.
     pub purpose: String,
@@ -115,7 +115,7 @@ impl Cluster {
             principal: creation.who.identity().to_owned(),
             kind: DoorKind::Creator,
             opened: creation.time,
-            closed: None,
+            closed: self.deleted,
             purpose: "administrator".to_owned(),
             event: creation.event.clone(),
         }
@@ -133,9 +133,12 @@ impl Cluster {
         self.door(part, part.name.clone(), DoorKind::Entry, purpose.join(", "))
     }
 
-    /// What EKS writes into `aws-auth` for a managed node group or a Fargate profile.
+    /// What EKS writes into `aws-auth` for a managed node group or a Fargate profile, where it makes no entry.
     fn of_nodes(&self, part: &Part) -> Option<Door> {
         let role = ["node role", "pod execution role"].iter().find_map(|label| part.settings.get(*label))?;
+        if self.parts_of(SubjectKind::AccessEntry).any(|entry| entry.name == *role) {
+            return None;
+        }
         let purpose = format!("{} {}", part.kind.as_str(), part.name);
         Some(self.door(part, role.clone(), DoorKind::AwsAuth, purpose))
     }
@@ -147,7 +150,7 @@ impl Cluster {
             principal,
             kind,
             opened: opened.and_then(|one| one.time),
-            closed: at(part.deleted).and_then(|one| one.time),
+            closed: at(part.deleted).and_then(|one| one.time).or(self.deleted),
             purpose,
             event: opened.map(|one| one.event.clone()).unwrap_or_default(),
         }
@@ -244,6 +247,16 @@ mod tests {
         assert_eq!(cluster.access_mode(), Some(AccessMode::Entries));
         cluster.happenings.push(happening(SubjectKind::Cluster, &later));
         assert_eq!(cluster.access_mode(), Some(AccessMode::Both));
+    }
+
+    #[test]
+    fn an_entry_for_nodes_stands_for_itself_and_all_doors_close_with_the_cluster() {
+        let mut cluster = cluster(&[("authentication mode", "API_AND_CONFIG_MAP")]);
+        cluster.parts.push(part(SubjectKind::AccessEntry, "arn:aws:iam::111122223333:role/node", &[]));
+        assert!(found(&cluster).iter().all(|(kind, ..)| *kind != DoorKind::AwsAuth));
+        assert!(cluster.doors().iter().all(|door| door.closed.is_none()));
+        cluster.deleted = Some(9);
+        assert!(cluster.doors().iter().all(|door| door.closed == Some(9)));
     }
 
     #[test]

@@ -140,7 +140,7 @@ fn parts(cluster: &Cluster, lineage: &Lineage, out: &mut String, time: &impl Fn(
                 put!(out, "  created {} by {}", time(made.time), escape(&actor(made, lineage)));
             }
             if !part.changed.is_empty() {
-                put!(out, "  changed {} times", part.changed.len());
+                put!(out, "  {}", counted(part.changed.len() as u64, "change"));
             }
             if let Some(gone) = happening(part.deleted) {
                 put!(out, "  deleted {} by {}", time(gone.time), escape(&actor(gone, lineage)));
