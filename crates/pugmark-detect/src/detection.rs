@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 
 use crate::dispatch::Memory;
 use crate::finding::{Finding, Fold, Source};
+use crate::folds::{FoldKey, Folds, MANY};
 use crate::row::{Columns, Row};
 use crate::sighting::{self, Sighter, Sighting};
 use crate::{GROUPS_MAX, RuleSet, RuleText};
@@ -41,16 +42,9 @@ pub struct Detection {
     memory: Memory,
     candidates: Vec<u32>,
     sighter: Sighter,
-    folds: HashMap<(u32, FoldKey), Fold>,
+    folds: Folds,
     pub(crate) correlated: Vec<Match>,
     sums: Sums,
-}
-
-/// Actor and account, or the event.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-enum FoldKey {
-    Actor(Box<str>, Box<str>),
-    Event(Arc<str>, Arc<str>, u64),
 }
 
 /// What was looked at.
@@ -121,7 +115,7 @@ impl Detection {
             memory: Memory::default(),
             candidates: Vec::new(),
             sighter: Sighter::default(),
-            folds: HashMap::new(),
+            folds: Folds::default(),
             correlated: Vec::new(),
             sums: Sums::default(),
         }
@@ -168,9 +162,7 @@ impl Detection {
     /// Adds another worker's part, of the same rules.
     #[must_use]
     pub fn merge(mut self, other: Detection) -> Detection {
-        for (key, fold) in other.folds {
-            self.folds.entry(key).or_default().merge(&fold);
-        }
+        self.folds.merge(other.folds);
         self.correlated.extend(other.correlated);
         let (sums, more) = (&mut self.sums, other.sums);
         sums.events += more.events;
@@ -196,10 +188,11 @@ impl Detection {
     pub fn finish(mut self) -> Findings {
         let rules = Arc::clone(&self.rules);
         let mut findings: Vec<Finding> = Vec::new();
-        for ((rule, key), fold) in std::mem::take(&mut self.folds) {
+        for (rule, key, fold) in std::mem::take(&mut self.folds).into_all() {
             let text = &rules.texts[rule as usize];
             findings.push(match &key {
                 FoldKey::Actor(actor, _) => fold.finding(Source::Rule, text, actor),
+                FoldKey::Many => fold.finding(Source::Rule, text, MANY),
                 // The event alone tells such a finding from others; who did it is among its words.
                 FoldKey::Event(id, _, _) => {
                     let finding = fold.finding(Source::Rule, text, id);
@@ -222,7 +215,7 @@ fn take(
     rule: u32,
     event: &Arc<Sighting>,
     row: &Row<'_>,
-    (folds, correlated): (&mut HashMap<(u32, FoldKey), Fold>, &mut Vec<Match>),
+    (folds, correlated): (&mut Folds, &mut Vec<Match>),
 ) {
     if let Some(asked) = &rules.asked[rule as usize] {
         let value = |field: &u16| {
@@ -239,7 +232,7 @@ fn take(
         Grouping::Actor => FoldKey::Actor(event.caller.actor.clone(), event.call.account.clone()),
         Grouping::Event => FoldKey::Event(event.id.clone(), event.object.clone(), event.offset),
     };
-    folds.entry((rule, key)).or_default().add(event);
+    folds.add(rule, key, event);
 }
 
 /// A match, as the engine of correlations sees it: the fields they ask for.

@@ -383,8 +383,8 @@ impl Attribution {
             Level::Near => Level::Exact,
             level => level,
         };
-        let fits = (is_unique || (deed.account == act.account && self.is_near(act, deed)))
-            && (is_unique || !deed.is_failed)
+        let is_in_place = deed.account == act.account && self.is_near(act, deed) && !deed.is_failed;
+        let fits = (is_unique || is_in_place)
             && self.may_cause(act, place)
             && act.time - deed.time <= i64::from(services::windows(set).0) * MICROS_PER_MINUTE
             && !contradicts(deed, reach);

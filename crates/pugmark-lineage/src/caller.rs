@@ -141,7 +141,11 @@ impl<'a> Caller<'a> {
             kind: row.text(Leaf::IdentityType),
             principal_id: row.text(Leaf::IdentityPrincipalId),
             arn: row.text(Leaf::IdentityArn),
-            account: row.text(Leaf::IdentityAccountId),
+            // Records that were cut to size may lack it; the ARN has it too.
+            account: row.text(Leaf::IdentityAccountId).or_else(|| {
+                let arn = Arn::parse(row.text(Leaf::IdentityArn)?)?;
+                (!arn.account.is_empty()).then_some(arn.account)
+            }),
             access_key: row.text(Leaf::IdentityAccessKeyId),
             credential_id: row.text(Leaf::IdentityCredentialId),
             user_name: row.text(Leaf::IdentityUserName),

@@ -121,7 +121,9 @@ impl<'a> Needs<'a> {
             Needed::Untold => count(&mut self.least.untold, event),
             Needed::Action(prefix, action) => self.take(prefix, action, row, &record),
             Needed::Both(prefix, actions) => {
-                actions.into_iter().for_each(|action| self.take(prefix, action, row, &record));
+                for action in actions {
+                    self.take(prefix, action, row, &record);
+                }
             }
         }
     }
