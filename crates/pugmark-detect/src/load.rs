@@ -171,7 +171,8 @@ impl Loader {
     }
 
     fn broken(&mut self, file: &str, line: usize, reason: impl Into<String>) {
-        self.report.broken.push(Broken { file: file.to_owned(), line, reason: reason.into() });
+        let reason = in_one_line(&reason.into());
+        self.report.broken.push(Broken { file: file.to_owned(), line, reason });
     }
 
     fn collection(&mut self, all: SigmaCollection, place: (&str, usize), text: &str, options: &LoadOptions) {
@@ -443,6 +444,32 @@ fn asked(correlations: &[Loaded<CorrelationRule>]) -> (HashMap<String, Asked>, V
     }
     (by_name, fields)
 }
+
+/// A parser's words without the drawing of the place, which is named before it.
+fn in_one_line(reason: &str) -> String {
+    if AGGREGATIONS.iter().any(|word| reason.contains(word)) {
+        return "its condition ends in an aggregation, which correlations have replaced since Sigma 2.0"
+            .to_owned();
+    }
+    let drawn = |line: &&str| {
+        let line = line.trim_start();
+        !line.starts_with("-->")
+            && !line.starts_with('|')
+            && line.split_once('|').is_none_or(|(number, _)| {
+                number.trim().is_empty() || !number.trim().bytes().all(|byte| byte.is_ascii_digit())
+            })
+    };
+    let (first, rest) = reason.split_once("-->").unwrap_or((reason, ""));
+    let words = std::iter::once(first).chain(rest.lines().skip(1).filter(drawn));
+    words
+        .map(|line| line.trim().trim_start_matches("= "))
+        .filter(|line| !line.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// How the aggregations of Sigma 1 begin.
+const AGGREGATIONS: [&str; 6] = ["| count(", "| min(", "| max(", "| avg(", "| sum(", "| near "];
 
 /// A temporal correlation without a condition asks for all of its rules (Sigma 2.1, "Temporal"); the evaluator
 /// would take any one of them.

@@ -168,3 +168,17 @@ fn aliases_join_fields_of_other_names() {
     };
     assert_eq!((both(&joined), both(&apart)), (1, 0));
 }
+
+#[test]
+fn a_broken_condition_is_told_in_one_line() {
+    let broken = |condition: &str| {
+        let rule = BASE.replace("condition: a", &format!("condition: {condition}"));
+        let (_, report) = load(&rule, &LoadOptions::default());
+        assert_eq!(report.broken.len(), 1);
+        report.broken[0].reason.clone()
+    };
+    let aggregation = broken("a | count(eventName) by userIdentity.arn > 50");
+    assert!(aggregation.contains("correlations have replaced"), "{aggregation}");
+    let odd = broken("a and and");
+    assert!(odd.contains("expected") && !odd.contains(['\n', '|']), "{odd}");
+}

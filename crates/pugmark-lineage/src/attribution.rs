@@ -147,7 +147,11 @@ impl Attribution {
     /// Sorts and indexes what was learned, and explains the deeds of services.
     pub(crate) fn of(facts: RequestFacts) -> Attribution {
         let RequestFacts { names, mut deeds, owners, habits } = facts;
-        deeds.sort_by(|one, other| order(one, &names).cmp(&order(other, &names)));
+        // Records that claim to be one event and are not are told apart by all that they say.
+        deeds.sort_by(|one, other| {
+            let by_event = order(one, &names).cmp(&order(other, &names));
+            by_event.then_with(|| one.words(&names).cmp(&other.words(&names)))
+        });
         deeds.dedup_by(|later, first| later.event_id == first.event_id && later.account == first.account);
         let duties =
             deeds.iter().map(|deed| services::set_off_by(names.text(deed.source), names.text(deed.name)));

@@ -150,10 +150,29 @@ pub(crate) fn merge(mut issued: Vec<Issued>, names: &Names, is_vague: impl Fn(u3
     firsts.into_iter().map(|first| grant(&members[&first], &issued, &is_vague)).collect()
 }
 
-type Order<'a> = (Option<i64>, &'a str, &'a str, IssuanceKind);
+/// Time, event, recipient and kind; then all else, for records that claim to be one event and are not.
+type Order<'a> =
+    ((Option<i64>, &'a str, &'a str, IssuanceKind), [&'a str; 13], (Option<bool>, Option<i64>, u32));
 
 fn order<'a>(issued: &Issued, names: &'a Names) -> Order<'a> {
-    (issued.time, names.text(issued.event), names.text(issued.recipient), issued.kind)
+    let pod = issued.pod.as_deref().copied().unwrap_or_default();
+    let event = (issued.time, names.text(issued.event), names.text(issued.recipient), issued.kind);
+    let told = [
+        issued.key,
+        issued.principal,
+        issued.role,
+        issued.session,
+        issued.shared,
+        issued.address,
+        issued.agent,
+        issued.source_identity,
+        issued.switched_from,
+        pod.cluster,
+        pod.namespace,
+        pod.account,
+        pod.pod,
+    ];
+    (event, told.map(|name| names.text(name)), (issued.mfa, issued.expires, issued.caller))
 }
 
 fn grant(members: &[usize], issued: &[Issued], is_vague: impl Fn(u32) -> bool) -> Grant {

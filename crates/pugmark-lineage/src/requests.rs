@@ -47,6 +47,18 @@ pub(crate) struct Deed {
     pub(crate) tokens: Box<[(Token, bool)]>,
 }
 
+impl Deed {
+    /// All that it says but its time, in an order of its own.
+    pub(crate) fn words<'n>(&self, names: &'n Names) -> (Vec<&'n str>, bool, Option<i64>) {
+        let fixed = [self.source, self.name, self.account, self.region, self.shared, self.service];
+        let told = fixed.into_iter().chain(self.identity).map(|name| names.get(name).unwrap_or_default());
+        let tokens = self.tokens.iter().flat_map(|(token, is_answer)| {
+            [token.noun.as_str(), names.text(token.text), if *is_answer { "given" } else { "asked" }]
+        });
+        (told.chain(tokens).collect(), self.is_failed, self.created)
+    }
+}
+
 /// Who does what where, without saying to what: the key to what is done on a schedule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Habit {
