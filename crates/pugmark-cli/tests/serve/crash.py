@@ -39,7 +39,7 @@ def main():
 
         def all_delivered():
             return answered <= {r["eventID"] for r in desk.delivered()}
-        wait(all_delivered, 30)
+        wait(all_delivered, 120)
         ids = [r["eventID"] for r in desk.delivered() if r["eventName"].startswith("Crash")]
         assert len(ids) == len(set(ids)), "an event was delivered twice"
         looked = {e["EventId"] for page in desk.client().get_paginator("lookup_events").paginate() for e in page["Events"]}
