@@ -451,21 +451,9 @@ fn in_one_line(reason: &str) -> String {
         return "its condition ends in an aggregation, which correlations have replaced since Sigma 2.0"
             .to_owned();
     }
-    let drawn = |line: &&str| {
-        let line = line.trim_start();
-        !line.starts_with("-->")
-            && !line.starts_with('|')
-            && line.split_once('|').is_none_or(|(number, _)| {
-                number.trim().is_empty() || !number.trim().bytes().all(|byte| byte.is_ascii_digit())
-            })
-    };
-    let (first, rest) = reason.split_once("-->").unwrap_or((reason, ""));
-    let words = std::iter::once(first).chain(rest.lines().skip(1).filter(drawn));
-    words
-        .map(|line| line.trim().trim_start_matches("= "))
-        .filter(|line| !line.is_empty())
-        .collect::<Vec<_>>()
-        .join(" ")
+    let (place, drawing) = reason.split_once("-->").unwrap_or((reason, ""));
+    let expected = drawing.lines().filter_map(|line| line.trim().strip_prefix("= "));
+    std::iter::once(place.trim()).chain(expected).collect::<Vec<_>>().join(" ")
 }
 
 /// How the aggregations of Sigma 1 begin.

@@ -129,7 +129,10 @@ impl<'a> Issuance<'a> {
 /// Takes copies together: those that handed out the same key, and those with one shared id.
 /// `is_vague` tells callers of which a copy knows only the account.
 pub(crate) fn merge(mut issued: Vec<Issued>, names: &Names, is_vague: impl Fn(u32) -> bool) -> Vec<Grant> {
-    issued.sort_by(|a, b| order(a, names).cmp(&order(b, names)));
+    issued.sort_by(|a, b| {
+        let by_event = order(a, names).cmp(&order(b, names));
+        by_event.then_with(|| words(a, names).cmp(&words(b, names)))
+    });
     let mut groups = Groups((0..issued.len()).collect());
     let (mut by_key, mut by_shared) = (Map::default(), Map::default());
     for (place, one) in issued.iter().enumerate() {
@@ -150,13 +153,15 @@ pub(crate) fn merge(mut issued: Vec<Issued>, names: &Names, is_vague: impl Fn(u3
     firsts.into_iter().map(|first| grant(&members[&first], &issued, &is_vague)).collect()
 }
 
-/// Time, event, recipient and kind; then all else, for records that claim to be one event and are not.
-type Order<'a> =
-    ((Option<i64>, &'a str, &'a str, IssuanceKind), [&'a str; 13], (Option<bool>, Option<i64>, u32));
+type Order<'a> = (Option<i64>, &'a str, &'a str, IssuanceKind);
 
 fn order<'a>(issued: &Issued, names: &'a Names) -> Order<'a> {
+    (issued.time, names.text(issued.event), names.text(issued.recipient), issued.kind)
+}
+
+/// All else that it says, for the order of records that claim to be one event and are not.
+fn words<'a>(issued: &Issued, names: &'a Names) -> ([&'a str; 13], Option<bool>, Option<i64>, u32) {
     let pod = issued.pod.as_deref().copied().unwrap_or_default();
-    let event = (issued.time, names.text(issued.event), names.text(issued.recipient), issued.kind);
     let told = [
         issued.key,
         issued.principal,
@@ -172,7 +177,7 @@ fn order<'a>(issued: &Issued, names: &'a Names) -> Order<'a> {
         pod.account,
         pod.pod,
     ];
-    (event, told.map(|name| names.text(name)), (issued.mfa, issued.expires, issued.caller))
+    (told.map(|name| names.text(name)), issued.mfa, issued.expires, issued.caller)
 }
 
 fn grant(members: &[usize], issued: &[Issued], is_vague: impl Fn(u32) -> bool) -> Grant {

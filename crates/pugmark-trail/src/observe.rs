@@ -103,7 +103,8 @@ impl Service {
         observer.next = Some(position);
         let again = needed.map_or(0, |needed| position - needed);
         let is_time = again > 0 && now.saturating_sub(observer.kept_at) >= KEEP_AFTER;
-        if needed.is_none() || is_news || is_time || again > observer.insights.weight().max(AGAIN_MAX) {
+        let is_much = again > AGAIN_MAX && again > observer.insights.weight();
+        if needed.is_none() || is_news || is_time || is_much {
             self.keep(observer, now)?;
         }
         Ok(faults)

@@ -265,10 +265,11 @@ impl Map {
         let full = |slots: &BTreeMap<i64, Cell>| -> Vec<i64> {
             slots.iter().filter(|(_, cell)| !cell.is_bare()).map(|(slot, _)| *slot).collect()
         };
-        let end = self.places.values().filter_map(|slots| full(slots).last().copied()).max();
+        let places: Vec<(&Place, Vec<i64>)> =
+            self.places.iter().map(|(place, slots)| (place, full(slots))).collect();
+        let end = places.iter().filter_map(|(_, full)| full.last().copied()).max();
         let mut gaps = Vec::new();
-        for (place, slots) in &self.places {
-            let full = full(slots);
+        for (place, full) in places {
             let mut add = |slots: (i64, i64), is_end| {
                 let reason = self.reason(place, slots);
                 gaps.push(Gap { place: place.clone(), slots, reason, is_end });
